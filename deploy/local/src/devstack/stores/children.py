@@ -1,0 +1,122 @@
+"""Child processes which do not outlive their parent, under another account where needed."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pwd
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import psutil
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+# Linux sends the parent-death signal when the *thread* that created the child ends. All children are
+# therefore created by one thread that lives as long as this process, whichever thread asked for them.
+_spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="devstack-spawner")
+
+
+@dataclass(frozen=True)
+class Account:
+    """A system account, as far as starting a process under it goes."""
+
+    uid: int
+    gid: int
+
+    @classmethod
+    def named(cls, name: str) -> Account:
+        """Look an account up; raises ``KeyError`` if the system has none of that name."""
+        entry = pwd.getpwnam(name)
+        return cls(entry.pw_uid, entry.pw_gid)
+
+    @classmethod
+    def owning(cls, path: Path) -> Account:
+        """Return the account and group that own ``path``."""
+        state = path.stat()
+        return cls(state.st_uid, state.st_gid)
+
+
+def end_with_parent(number: signal.Signals = signal.SIGTERM) -> Callable[[], None] | None:
+    """Return a function for a new child to run, after which it gets a signal when its parent ends.
+
+    None where the system has no such thing (it exists on Linux).
+    """
+    if not sys.platform.startswith("linux"):
+        return None
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    parent = os.getpid()
+
+    def arm() -> None:
+        prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
+        if os.getppid() != parent:  # the parent ended before the call
+            os._exit(1)
+
+    return arm
+
+
+def spawn(
+    command: Sequence[str], *, log: IO[bytes], cwd: Path, account: Account | None
+) -> subprocess.Popen[bytes]:
+    """Start a server in a session of its own, so that Ctrl-C does not reach it; its output goes to ``log``."""
+
+    def create() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=cwd,
+            start_new_session=True,
+            user=account.uid if account else None,
+            group=account.gid if account else None,
+            extra_groups=[] if account else None,
+            preexec_fn=end_with_parent(),
+        )
+
+    return _spawner.submit(create).result()
+
+
+def descendants(pid: int) -> list[psutil.Process]:
+    """Return the processes below ``pid``, children and their children."""
+    import psutil
+
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def wait_gone(processes: Iterable[psutil.Process], timeout: float = 10.0) -> None:
+    """Wait until all the processes have ended."""
+    import psutil
+
+    psutil.wait_procs(list(processes), timeout=timeout)
+
+
+def let_pass(account: Account, path: Path) -> list[Path]:
+    """Let ``account`` pass through every folder above ``path``; return the folders that were changed.
+
+    Adds the permission to traverse for others (o+x) and nothing else: names in the folder stay hidden.
+    """
+    changed = []
+    for folder in path.resolve().parents:
+        state = folder.stat()
+        if state.st_uid == account.uid:
+            needed = stat.S_IXUSR
+        elif state.st_gid == account.gid:
+            needed = stat.S_IXGRP
+        else:
+            needed = stat.S_IXOTH
+        if not state.st_mode & needed:
+            folder.chmod(stat.S_IMODE(state.st_mode) | needed)
+            changed.append(folder)
+    return changed
