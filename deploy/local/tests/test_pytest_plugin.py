@@ -29,7 +29,7 @@ class Run:
         (self.folder / "test_it.py").write_text(code)
         environment = {name: value for name, value in os.environ.items() if name not in VARIABLES}
         return subprocess.Popen(
-            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-v", *arguments],
+            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:asyncio", "-v", *arguments],
             cwd=self.folder,
             env={**environment, "TMPDIR": str(self.folder / "tmp"), **variables},
             stdout=subprocess.PIPE,

@@ -1,7 +1,7 @@
 """Real stores as pytest fixtures; installing devstack is all it takes to have them.
 
 Shared stores start when the first test asks for one and stop with the session. An address in the
-environment (``DATABASE_URL``, ``REDIS_URL`` or ``REDIS_HOST``/``REDIS_PORT``, ``MONGODB_URI``) is used instead.
+environment (``DATABASE_URL``, ``REDIS_URL`` or ``REDIS_HOST`` and ``REDIS_PORT``, ``MONGODB_URI``) is used.
 Stores that a test starts for itself with ``own_…`` are always embedded: the test may kill and restart them.
 
 pytest loads this module in every run, so it imports little; the rest is imported by the fixtures in use.

@@ -66,7 +66,7 @@ def end_with_parent(number: signal.Signals = signal.SIGTERM) -> Callable[[], Non
 def spawn(
     command: Sequence[str], *, log: IO[bytes], cwd: Path, account: Account | None
 ) -> subprocess.Popen[bytes]:
-    """Start a server in a session of its own, so that Ctrl-C does not reach it; its output goes to ``log``."""
+    """Start a server in a session of its own, so that Ctrl-C does not reach it; it writes to ``log``."""
 
     def create() -> subprocess.Popen[bytes]:
         return subprocess.Popen(
