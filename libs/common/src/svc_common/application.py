@@ -1,0 +1,121 @@
+"""The Tornado application of a service: its routes, the guard before each handler, its connections."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, cast
+
+from tornado.httputil import (
+    HTTPConnection,
+    HTTPHeaders,
+    HTTPMessageDelegate,
+    HTTPServerRequest,
+    RequestStartLine,
+    ResponseStartLine,
+)
+from tornado.web import Application, OutputTransform, RequestHandler
+
+from .compression import Gzip
+from .context import ServiceContext
+from .handler import ProblemHandler, ServiceHandler
+from .limits import UNLIMITED, RequestGuard
+from .problems import NotFound, Problem
+from .routing import Route, RouteTable
+
+
+class ServiceApplication(Application):
+    """Finds handlers by the service's route table and keeps track of connections for the drain."""
+
+    def __init__(self, context: ServiceContext, routes: Sequence[Route]) -> None:
+        transforms: list[type[OutputTransform]] = [Gzip] if context.settings.gzip else []
+        super().__init__([], transforms=cast(Any, transforms), context=context, log_function=_log_request)
+        self.transforms = transforms  # an empty list means none; Application would put its own there
+        self._context = context
+        self._routes = RouteTable(routes, context.settings.base_path)
+        self._connections: dict[object, _Connection] = {}
+
+    def find_handler(  # type: ignore[override]  # a guard around what Application would return
+        self, request: HTTPServerRequest, **kwargs: Any
+    ) -> HTTPMessageDelegate:
+        """The guarded handler of a request's path."""
+        found = self._routes.find(request.path)
+        if found is None:
+            delegate = self._reject(request, NotFound("There is nothing at this address."))
+            handler: type[ServiceHandler[Any]] = ProblemHandler
+        else:
+            route, variables = found
+            handler = route.handler
+            delegate = self.get_handler_delegate(
+                request, handler, {"route": route, **route.kwargs}, path_kwargs=variables
+            )
+        streaming = hasattr(handler, "_stream_request_body")
+        return RequestGuard(
+            delegate,
+            request,
+            self._context.settings,
+            self._reject,
+            streaming=streaming,
+            max_body=UNLIMITED
+            if streaming and handler.unlimited_body
+            else self._context.settings.max_body_bytes,
+        )
+
+    def _reject(self, request: HTTPServerRequest, problem: Problem) -> HTTPMessageDelegate:
+        return self.get_handler_delegate(request, ProblemHandler, {"problem": problem})
+
+    # -- connections --------------------------------------------------------------------------------
+
+    def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
+        """A connection is ready for its next request."""
+        connection = self._connections.get(server_conn)
+        if connection is None:
+            connection = self._connections[server_conn] = _Connection(server_conn)
+        elif self._context.draining:
+            connection.close()  # its last answer said so
+        connection.busy = False
+        return _Tracked(super().start_request(server_conn, request_conn), connection)
+
+    def on_close(self, server_conn: object) -> None:
+        """A connection is gone."""
+        self._connections.pop(server_conn, None)
+        super().on_close(server_conn)
+
+    def close_idle_connections(self) -> None:
+        """Close every connection on which no request is being served."""
+        for connection in list(self._connections.values()):
+            if not connection.busy:
+                connection.close()
+
+
+class _Connection:
+    """A client's connection: whether a request is being served on it."""
+
+    def __init__(self, server_conn: Any) -> None:
+        self._server_conn = server_conn
+        self._closing: asyncio.Future[Any] | None = None
+        self.busy = False
+
+    def close(self) -> None:
+        if self._closing is None:
+            self._closing = asyncio.ensure_future(self._server_conn.close())
+
+
+class _Tracked(HTTPMessageDelegate):
+    """Marks its connection busy from the head of a request on."""
+
+    def __init__(self, inner: HTTPMessageDelegate, connection: _Connection) -> None:
+        self._inner = inner
+        self._connection = connection
+        self.data_received = inner.data_received  # type: ignore[method-assign]
+        self.finish = inner.finish  # type: ignore[method-assign]
+        self.on_connection_close = inner.on_connection_close  # type: ignore[method-assign]
+
+    def headers_received(self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders) -> Any:
+        self._connection.busy = True
+        return self._inner.headers_received(start_line, headers)
+
+
+def _log_request(handler: RequestHandler) -> None:
+    if isinstance(handler, ServiceHandler):
+        handler.log_request()

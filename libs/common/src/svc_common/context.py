@@ -1,0 +1,34 @@
+"""What a running service knows: shared by its handlers, its admin port and its runtime."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .auth import Authenticator
+from .cors import CorsPolicy
+from .health import Check
+from .settings import ServiceSettings
+
+
+@dataclass
+class ServiceContext:
+    """One running service. ``state`` is what its lifespan yielded."""
+
+    name: str
+    version: str
+    settings: ServiceSettings
+    state: Any
+    authenticator: Authenticator
+    cors: CorsPolicy
+    checks: Sequence[Check] = ()
+    draining: bool = False
+    """No longer ready; answers ask clients to close their connections."""
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when event streams and WebSockets must end."""
+    in_flight: int = 0
+    """Requests being served, event streams included."""
+    streams: int = 0
+    """Event streams and WebSockets being served."""

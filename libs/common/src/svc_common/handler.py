@@ -1,0 +1,463 @@
+"""The base of every handler: JSON in and out, problems, conditional requests, event streams.
+
+A handler is thin: it parses the request, calls the store or the domain, and renders. Everything that all
+services do the same way (who may call, limits, logs, metrics, CORS) happens here, before and after it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping
+from types import TracebackType
+from typing import Any, Generic, TypeVar, cast
+
+import orjson
+from tornado.iostream import StreamClosedError
+from tornado.web import Finish, HTTPError, MissingArgumentError, RequestHandler
+
+from . import conditional, metrics
+from .auth import Principal, bearer
+from .auth.access import Access
+from .context import ServiceContext
+from .events import CONTENT_TYPE as EVENT_STREAM
+from .events import GOODBYE, HEARTBEAT, HEARTBEAT_SECONDS, SLOW_READER_SECONDS, Event
+from .logs import get_logger
+from .negotiation import best_type, media_type
+from .problems import CONTENT_TYPE as PROBLEM_JSON
+from .problems import (
+    BadRequest,
+    Forbidden,
+    MethodNotAllowed,
+    NotAcceptable,
+    PreconditionFailed,
+    Problem,
+    Unauthorized,
+    Unavailable,
+    UnsupportedMediaType,
+    problem_of,
+)
+from .routing import Route
+from .tracing import trace_id
+
+log = get_logger("svc_common.handler")
+
+StateT = TypeVar("StateT")
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+_CLIENT_CLOSED_REQUEST = 499  # nginx's status for a client that did not wait; it is only ever logged
+
+
+class ServiceHandler(RequestHandler, Generic[StateT]):
+    """A handler of a service. ``self.state`` is what the service's lifespan yielded."""
+
+    cancel_on_disconnect = False
+    """Whether the method is cancelled when its client goes away. Right for reads, wrong for most writes."""
+
+    unlimited_body = False
+    """For ``stream_request_body`` handlers: the body may be of any length."""
+
+    goodbye: Event | None = GOODBYE
+    """What an event stream of this handler says when the service shuts down."""
+
+    route: Route | None = None
+    _request_id = ""
+
+    def initialize(self, route: Route | None = None) -> None:
+        self.route = route
+        self._counted = False
+        self._streaming = False
+        self._expired = False
+        self._client_gone = False
+        self._task: asyncio.Task[Any] | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+
+    # -- what a handler uses ------------------------------------------------------------------------
+
+    @property
+    def context(self) -> ServiceContext:
+        """The running service."""
+        return cast(ServiceContext, self.application.settings["context"])
+
+    @property
+    def state(self) -> StateT:
+        """What the service's lifespan yielded: usually its store."""
+        return cast(StateT, self.context.state)
+
+    @property
+    def request_id(self) -> str:
+        """The request's ``X-Request-ID``, or a new one where it has none that is fit for a log."""
+        if not self._request_id:
+            given = self.request.headers.get("X-Request-ID", "")
+            self._request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        return self._request_id
+
+    def query(self, name: str, default: str | None = None) -> str | None:
+        """A query argument's last value, unstripped; ``default`` where it is missing."""
+        return self.get_query_argument(name, default, strip=False)
+
+    def query_int(self, name: str, default: int, *, least: int, most: int) -> int:
+        """A whole number from the query within bounds; BadRequest otherwise."""
+        text = self.query(name)
+        if text is None:
+            return default
+        if not re.fullmatch(r"-?[0-9]{1,18}", text) or not least <= int(text) <= most:
+            raise BadRequest(f"{name} must be a whole number from {least} to {most}.")
+        return int(text)
+
+    def read_json(self) -> Any:
+        """The body as JSON (RFC 8259: no NaN, UTF-8 only). UnsupportedMediaType or BadRequest otherwise."""
+        kind = media_type(self.request.headers.get("Content-Type"))
+        if kind and kind != "application/json" and not kind.endswith("+json"):
+            raise UnsupportedMediaType("Send the body as application/json.")
+        return parse_json(self.request.body)
+
+    def write_json(self, value: Any, *, status: int = 200, content_type: str = "application/json") -> None:
+        """Answer with a JSON value."""
+        self.set_status(status)
+        self.set_header("Content-Type", content_type)
+        self.write(orjson.dumps(value))
+
+    def no_content(self) -> None:
+        """Answer 204."""
+        self.set_status(204)
+
+    def negotiate(self, *offers: str) -> str:
+        """The offered media type that the client prefers; NotAcceptable when it takes none."""
+        self.add_vary("Accept")
+        chosen = best_type(self.request.headers.get("Accept"), offers)
+        if chosen is None:
+            raise NotAcceptable(f"This address answers {', '.join(offers)}.")
+        return chosen
+
+    def wants_events(self) -> bool:
+        """Whether the client asks for an event stream by name."""
+        return EVENT_STREAM in self.request.headers.get("Accept", "")
+
+    def add_vary(self, name: str) -> None:
+        """Add a header's name to ``Vary``."""
+        known = self._headers.get("Vary")
+        if known is None:
+            self.set_header("Vary", name)
+        elif name not in known:
+            self.set_header("Vary", f"{known}, {name}")
+
+    # -- conditional requests -----------------------------------------------------------------------
+
+    def require_match(self, current: str | None) -> None:
+        """Raise PreconditionFailed unless If-Match and If-None-Match allow a write over ``current``.
+
+        ``current`` is the stored revision's tag without quotes, None when nothing is stored.
+        """
+        headers = self.request.headers
+        if not conditional.if_match(headers.get("If-Match"), current):
+            raise PreconditionFailed("The stored revision is not the one in If-Match.")
+        if not conditional.if_none_match(headers.get("If-None-Match"), current):
+            raise PreconditionFailed("There is already something stored here.")
+
+    def not_modified(self, tag: str) -> bool:
+        """Set the answer's entity tag; answer 304 and return True when the client has this revision."""
+        self.set_header("ETag", conditional.quote(tag))
+        if conditional.if_none_match(self.request.headers.get("If-None-Match"), tag):
+            return False
+        self.set_status(304)
+        self.finish()
+        return True
+
+    def compute_etag(self) -> str | None:
+        """No tag unless a handler sets one: hashing every answer costs more than it saves."""
+        return None
+
+    # -- event streams ------------------------------------------------------------------------------
+
+    async def stream_events(self, events: AsyncIterable[Event | bytes]) -> None:
+        """Answer with an event stream until the events end, the client leaves or the service closes.
+
+        An item of ``events`` may be encoded already (shared by many listeners).
+        """
+        self.begin_stream()
+        self.set_header("Content-Type", f"{EVENT_STREAM}; charset=utf-8")
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("X-Accel-Buffering", "no")
+        iterator = aiter(events)
+        closing = asyncio.ensure_future(self.context.closing.wait())
+        upcoming: asyncio.Future[Event | bytes] | None = None
+        try:
+            await self._send(b":\n\n")
+            if self.request.method == "HEAD":
+                return
+            while not self._client_gone:
+                if upcoming is None:
+                    upcoming = asyncio.ensure_future(anext(iterator))
+                done, _ = await asyncio.wait(
+                    (upcoming, closing), timeout=HEARTBEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                )
+                if upcoming in done:
+                    finished, upcoming = upcoming, None
+                    try:
+                        item = finished.result()
+                    except StopAsyncIteration:
+                        return
+                    await self._send(item if isinstance(item, bytes) else item.encode())
+                elif closing in done:
+                    if self.goodbye is not None:
+                        await self._send(self.goodbye.encode())
+                    return
+                else:
+                    await self._send(HEARTBEAT)
+        except (StreamClosedError, asyncio.CancelledError):
+            if not self._client_gone:
+                raise
+        finally:
+            closing.cancel()
+            if upcoming is not None:
+                upcoming.cancel()
+                await asyncio.gather(upcoming, return_exceptions=True)
+            if isinstance(iterator, AsyncGenerator):
+                await iterator.aclose()
+
+    def begin_stream(self) -> None:
+        """Mark the answer as endless: no request time-out, ended by a goodbye at shutdown."""
+        self._clear_deadline()
+        self.cancel_on_disconnect = True
+        if not self._streaming:
+            self._streaming = True
+            self.context.streams += 1
+            metrics.STREAMS.labels(self.context.name).inc()
+
+    async def _send(self, data: bytes) -> None:
+        self.write(data)
+        sent = self.flush()
+        if not sent.done():
+            try:
+                await asyncio.wait_for(asyncio.shield(sent), SLOW_READER_SECONDS)
+            except TimeoutError:
+                log.info("slow_reader_cut_off", request_id=self.request_id)
+                self._client_gone = True
+                self.abort()
+                raise StreamClosedError from None
+
+    # -- before and after ---------------------------------------------------------------------------
+
+    def credential(self) -> str | None:
+        """The caller's credential; None where it sent none. A protocol with its own place overrides this."""
+        return bearer(self.request.headers.get("Authorization"))
+
+    def access(self) -> Access:
+        """What this request needs; by default what its route declares for the method."""
+        assert self.route is not None  # a handler without a route refuses before it asks
+        return self.route.access_for(self.request.method or "")
+
+    async def prepare(self) -> None:
+        """Admit the request: method, limits, caller. An override must await this first."""
+        context = self.context
+        assert self.route is not None
+        method = self.request.method or ""
+        if not self._takes(method):
+            raise MethodNotAllowed(f"This address takes {self.route.allow}.")
+        if context.in_flight >= context.settings.max_in_flight:
+            raise Unavailable("Too many requests at once; try again soon.")
+        self._task = asyncio.current_task()
+        self._counted = True
+        context.in_flight += 1
+        metrics.IN_FLIGHT.labels(context.name).inc()
+        self._deadline = asyncio.get_running_loop().call_later(context.settings.request_timeout, self._expire)
+        access = self.access()
+        if access is not Access.PUBLIC:
+            await self._admit(access)
+        encoding = self.request.headers.get("Content-Encoding", "identity")
+        if encoding.lower() != "identity":
+            raise UnsupportedMediaType("Send the body without Content-Encoding.")
+
+    async def _admit(self, access: Access) -> None:
+        principal = await self.context.authenticator.authenticate(self.credential())
+        if principal is None:
+            raise Unauthorized("This address needs a token: Authorization: Bearer TOKEN.")
+        self.current_user = principal
+        if not principal.may(access):
+            raise Forbidden(f"The token's scope does not cover {access.name.lower()}.")
+
+    @property
+    def principal(self) -> Principal | None:
+        """Who calls; None on a public route."""
+        return cast("Principal | None", self.current_user)
+
+    def get_current_user(self) -> None:
+        """Nobody, until ``prepare`` has admitted somebody."""
+        return None
+
+    async def head(self, *args: str, **kwargs: str) -> None:
+        """As GET; the server leaves the body out."""
+        result = self.get(*args, **kwargs)
+        if result is not None:
+            await result
+
+    async def options(self, *args: str, **kwargs: str) -> None:
+        """What this address takes, and the answer to a browser's preflight."""
+        assert self.route is not None
+        headers = self.request.headers
+        self.set_header("Allow", self.route.allow)
+        if "Access-Control-Request-Method" in headers:
+            preflight = self.context.cors.preflight(
+                headers.get("Origin"), headers.get("Access-Control-Request-Headers"), self.route.allow
+            )
+            for name, value in preflight.items():
+                self.set_header(name, value)
+        self.set_status(204)
+
+    def set_default_headers(self) -> None:
+        """Headers of every answer, errors included."""
+        self.clear_header("Server")
+        self.clear_header("Content-Type")
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("X-Request-ID", self.request_id)
+        for name, value in self.context.cors.headers(self.request.headers.get("Origin")).items():
+            self.set_header(name, value)
+
+    def decode_argument(self, value: bytes, name: str | None = None) -> str:
+        """Arguments and path variables are UTF-8; BadRequest otherwise."""
+        try:
+            return value.decode("utf-8")
+        except UnicodeDecodeError:
+            raise BadRequest(f"{name or 'The address'} is not valid UTF-8.") from None
+
+    def flush(self, include_footers: bool = False) -> asyncio.Future[None]:
+        """Send what was written; a draining service asks the client to close the connection."""
+        if not self._headers_written and self.context.draining:
+            self.set_header("Connection", "close")
+        return super().flush(include_footers)
+
+    def _takes(self, method: str) -> bool:
+        assert self.route is not None
+        if method == "HEAD":
+            return "GET" in self.route.methods or type(self).head is not ServiceHandler.head
+        return method == "OPTIONS" or method in self.route.methods
+
+    # -- the end of a request -----------------------------------------------------------------------
+
+    def on_connection_close(self) -> None:
+        """The client left before its answer."""
+        self._client_gone = True
+        if self.cancel_on_disconnect and self._task is not None:
+            self._task.cancel()
+
+    def _expire(self) -> None:
+        self._deadline = None
+        self._expired = True
+        if self._task is not None:
+            self._task.cancel()
+
+    def _clear_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def abort(self) -> None:
+        """Cut the connection, so that a half-sent answer is not taken for a whole one."""
+        close = getattr(self.request.connection, "close", None)
+        if close is not None:
+            close()
+
+    def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
+        """Answer with a problem; where the answer has begun already, cut it off."""
+        if self._headers_written:
+            if not self._finished:
+                self.abort()
+                self._finished = True  # there is nobody left to write to
+                self._log()
+                self.on_finish()
+            return
+        if self._client_gone:
+            status_code, kwargs = _CLIENT_CLOSED_REQUEST, {"reason": "Client Closed Request"}
+        elif self._expired:
+            seconds = self.context.settings.request_timeout
+            problem = Unavailable(f"The request took longer than {seconds:g} s.")
+            status_code, kwargs = problem.status_code, {"exc_info": (Problem, problem, None)}
+        super().send_error(status_code, **kwargs)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Render an error as a problem. A protocol with an error shape of its own overrides this."""
+        if status_code == _CLIENT_CLOSED_REQUEST:
+            return
+        problem = self.problem(status_code, kwargs.get("exc_info"))
+        for name, value in problem.headers.items():
+            self.set_header(name, value)
+        if status_code == 405 and self.route is not None:
+            self.set_header("Allow", self.route.allow)
+        self.set_header("Content-Type", PROBLEM_JSON)
+        self.set_header("Cache-Control", "no-store")
+        self.finish(orjson.dumps(problem.document(instance=self.request.path, request_id=self.request_id)))
+
+    def problem(self, status_code: int, exc_info: tuple[Any, ...] | None) -> Problem:
+        """The problem for the arguments of ``write_error``."""
+        error = exc_info[1] if exc_info else None
+        if isinstance(error, MissingArgumentError):
+            return BadRequest(f"The argument {error.arg_name} is missing.")
+        return problem_of(error, status_code)
+
+    def log_exception(
+        self,
+        typ: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        """Log what nobody expected. A problem is an answer, and the access log has it."""
+        if isinstance(value, (HTTPError, Finish, StreamClosedError)):
+            return
+        log.error(
+            "unhandled_exception",
+            route=self.route.pattern if self.route else None,
+            request_id=self.request_id,
+            exc_info=value,
+        )
+
+    def log_request(self) -> None:
+        """Count and log the answered request; called once for each."""
+        self._clear_deadline()
+        context, request = self.context, self.request
+        seconds, status = request.request_time(), self.get_status()
+        if self._counted:
+            self._counted = False
+            context.in_flight -= 1
+            metrics.IN_FLIGHT.labels(context.name).dec()
+        if self._streaming:
+            self._streaming = False
+            context.streams -= 1
+            metrics.STREAMS.labels(context.name).dec()
+        route = self.route.pattern if self.route else "unmatched"
+        metrics.observe_request(context.name, route, request.method or "", status, seconds)
+        fields: Mapping[str, Any] = {
+            "method": request.method,
+            "path": route if self.route and self.route.secret_path else request.path,
+            "route": route,
+            "status": status,
+            "duration_ms": round(seconds * 1000, 2),
+            "request_id": self.request_id,
+            "remote": request.remote_ip,
+        }
+        trace = trace_id(request.headers.get("traceparent"))
+        if trace:
+            fields = {**fields, "trace_id": trace}
+        if self.principal is not None:
+            fields = {**fields, "caller": self.principal.name}
+        log.info("request", **fields)
+
+
+class ProblemHandler(ServiceHandler[Any]):
+    """Answers with the problem it was given: an unknown address, a request over a limit."""
+
+    def initialize(self, problem: Problem, route: Route | None = None) -> None:  # type: ignore[override]
+        super().initialize(route)
+        self._problem = problem
+
+    async def prepare(self) -> None:
+        raise self._problem
+
+
+def parse_json(body: bytes) -> Any:
+    """Strict JSON (RFC 8259) from bytes; BadRequest says where it goes wrong."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(f"The body is not valid JSON: {error}") from None

@@ -1,0 +1,235 @@
+"""How a service runs: settings → logs → lifespan → listen → serve → drain → lifespan's end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+
+from . import metrics
+from .admin import admin_application
+from .application import ServiceApplication
+from .auth import build_authenticator
+from .context import ServiceContext
+from .cors import CorsPolicy
+from .limits import HARD_HEADER_BYTES, UNLIMITED, limit_forms
+from .logs import get_logger
+from .openapi import OpenApi, openapi_routes
+from .routing import check_routes
+from .service import Service
+from .settings import ServiceSettings
+from .tracing import tracing
+from .workers import WORKER_VARIABLE, stop_without_parent
+
+log = get_logger("svc_common.runtime")
+
+BACKLOG = 1024
+_GOODBYE_SECONDS = 2.0
+_POLL = 0.02
+
+
+class StartError(Exception):
+    """The service cannot start; the text is one line for the person who started it."""
+
+
+@dataclass
+class RunningService:
+    """A service that listens."""
+
+    context: ServiceContext
+    host: str
+    port: int
+    admin_host: str
+    admin_port: int
+
+    @property
+    def url(self) -> str:
+        """The API's address, base path included."""
+        return f"http://{_bracketed(self.host)}:{self.port}{self.context.settings.base_path}"
+
+    @property
+    def admin_url(self) -> str:
+        """The admin port's address."""
+        return f"http://{_bracketed(self.admin_host)}:{self.admin_port}"
+
+
+@asynccontextmanager
+async def running(
+    service: Service[Any, Any], settings: ServiceSettings, *, reuse_port: bool = False
+) -> AsyncIterator[RunningService]:
+    """Start a service; it serves while the block runs, and drains when the block ends.
+
+    Raises StartError when it cannot start, whatever the reason.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(tracing(service.name, service.version, settings.otel_exporter_otlp_endpoint))
+        limit_forms(settings)
+        try:
+            state = await stack.enter_async_context(service.lifespan(settings))
+        except Exception as error:
+            log.debug("start_failed", exc_info=error)
+            raise StartError(f"cannot start: {type(error).__name__}: {error}") from error
+        context = ServiceContext(
+            name=service.name,
+            version=service.version,
+            settings=settings,
+            state=state,
+            authenticator=build_authenticator(settings),
+            cors=CorsPolicy(settings.cors_origins),
+            checks=tuple(service.checks(state)) if service.checks else (),
+        )
+        routes = list(service.routes)
+        if service.package:
+            routes = [*openapi_routes(OpenApi(service.package, settings.base_path)), *routes]
+        check_routes(routes)
+        application = ServiceApplication(context, routes)
+        admin_host = settings.admin_host or settings.server_host
+        api_sockets = _bind("SERVER_PORT", settings.server_host, settings.server_port, reuse_port)
+        stack.callback(_close_all, api_sockets)
+        admin_sockets = _bind("ADMIN_PORT", admin_host, settings.admin_port, reuse_port)
+        stack.callback(_close_all, admin_sockets)
+        server = HTTPServer(
+            application,
+            xheaders=settings.trust_proxy,
+            idle_connection_timeout=settings.idle_timeout,
+            max_header_size=HARD_HEADER_BYTES,
+            max_body_size=UNLIMITED,  # RequestGuard keeps the limit and answers 413
+        )
+        admin = HTTPServer(admin_application(context), idle_connection_timeout=60, max_body_size=65536)
+        admin.add_sockets(admin_sockets)
+        server.add_sockets(api_sockets)
+        metrics.BUILD_INFO.labels(service.name, context.version).set(1)
+        lag = asyncio.create_task(metrics.measure_loop_lag(service.name))
+        try:
+            yield RunningService(
+                context=context,
+                host=api_sockets[0].getsockname()[0],
+                port=api_sockets[0].getsockname()[1],
+                admin_host=admin_sockets[0].getsockname()[0],
+                admin_port=admin_sockets[0].getsockname()[1],
+            )
+        finally:
+            await _drain(context, application, server)
+            admin.stop()
+            await admin.close_all_connections()
+            lag.cancel()
+            await asyncio.gather(lag, return_exceptions=True)
+
+
+async def _drain(context: ServiceContext, application: ServiceApplication, server: HTTPServer) -> None:
+    """Turn not ready, stop accepting, finish what is in flight, say goodbye to streams."""
+    settings = context.settings
+    context.draining = True
+    if settings.drain_delay:
+        log.info("draining", delay=settings.drain_delay, in_flight=context.in_flight)
+        await asyncio.sleep(settings.drain_delay)
+    await asyncio.sleep(0)  # connections that wait to be accepted are accepted
+    server.stop()
+    application.close_idle_connections()
+    deadline = time.monotonic() + settings.shutdown_grace
+    finished = await _until(lambda: context.in_flight <= context.streams, deadline)
+    context.closing.set()
+    gone = await _until(
+        lambda: context.in_flight == 0 and context.streams == 0, time.monotonic() + _GOODBYE_SECONDS
+    )
+    if not (finished and gone):
+        log.warning("requests_cut_off", in_flight=context.in_flight)
+    application.close_idle_connections()
+    await asyncio.sleep(0)
+    await server.close_all_connections()
+
+
+async def _until(condition: Callable[[], bool], deadline: float) -> bool:
+    while not condition():
+        if time.monotonic() >= deadline:
+            return False
+        await asyncio.sleep(_POLL)
+    return True
+
+
+def run(service: Service[Any, Any], settings: ServiceSettings) -> int:
+    """Run in this process until SIGTERM or SIGINT; returns the exit status."""
+    return run_loop(_serve(service, settings))
+
+
+def run_loop(main: Coroutine[Any, Any, int]) -> int:
+    """Run a coroutine on a new event loop: uvloop's where there is one."""
+    try:
+        import uvloop
+
+        factory: Callable[[], asyncio.AbstractEventLoop] | None = uvloop.new_event_loop
+    except ImportError:
+        factory = None
+    with asyncio.Runner(loop_factory=factory) as runner:
+        return runner.run(main)
+
+
+async def _serve(service: Service[Any, Any], settings: ServiceSettings) -> int:
+    stop = asyncio.Event()
+    stop_on_signals(stop)
+    stop_without_parent(stop)
+    async with running(service, settings, reuse_port=WORKER_VARIABLE in os.environ) as server:
+        if settings.auth_mode == "none":
+            report = log.info if settings.loopback_only else log.warning
+            report(
+                "auth_mode_none",
+                detail="everyone who reaches this address may read and write",
+                address=server.url,
+            )
+        log.info(
+            "listening",
+            url=server.url,
+            admin=server.admin_url,
+            version=server.context.version,
+            pid=os.getpid(),
+            loop=type(asyncio.get_running_loop()).__module__,
+        )
+        await stop.wait()
+        log.info("stopping", in_flight=server.context.in_flight)
+    log.info("stopped")
+    return 0
+
+
+def stop_on_signals(stop: asyncio.Event) -> None:
+    """The first SIGTERM or SIGINT sets the event; the second ends the process at once."""
+    loop = asyncio.get_running_loop()
+
+    def on_signal(number: int) -> None:
+        if stop.is_set():
+            sys.stderr.flush()
+            os._exit(128 + number)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal, number)
+
+
+def _bind(variable: str, host: str, port: int, reuse_port: bool) -> list[socket.socket]:
+    try:
+        return bind_sockets(port, host, backlog=BACKLOG, reuse_port=reuse_port)
+    except OSError as error:
+        reason = (
+            "is already in use" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
+        )
+        raise StartError(f"cannot start: {variable} {port} on {host or 'all addresses'} {reason}") from None
+
+
+def _close_all(sockets: list[socket.socket]) -> None:
+    for sock in sockets:
+        sock.close()
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
