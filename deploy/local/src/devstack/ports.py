@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import secrets
 import socket
 
@@ -15,6 +17,11 @@ _LOWEST, _HIGHEST = 15000, 22000
 
 def is_free(port: int) -> bool:
     """Tell whether a server could listen on ``port`` of the loopback interface now."""
+    return bind_error(port) is None
+
+
+def bind_error(port: int) -> str | None:
+    """Say why no server could listen on ``port`` of the loopback interface now; None if one could."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as candidate:
         # As servers do: a port whose last connections are in TIME_WAIT is free.
         candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -22,9 +29,9 @@ def is_free(port: int) -> bool:
             candidate.bind((LOOPBACK, port))
             # Binding alone succeeds beside another socket that is bound but does not listen yet.
             candidate.listen(1)
-        except OSError:
-            return False
-    return True
+        except OSError as error:
+            return "is in use" if error.errno == errno.EADDRINUSE else os.strerror(error.errno or 0)
+    return None
 
 
 def free_port(preferred: int | None = None) -> int:

@@ -115,7 +115,9 @@ class Store(ABC):
             logger.info("%s: other accounts may now pass through (not list) %s", self.name, folder)
         self.prepare()
         with self.log.open("ab") as log:
-            self._process = spawn(self.command(), log=log, cwd=self.directory, account=self.account())
+            self._process = spawn(
+                self.command(), log=log, cwd=self.directory, account=self.account(), end=self.stop_signal
+            )
         try:
             self.wait_ready(timeout)
         except BaseException:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     import psutil
@@ -45,28 +45,30 @@ class Account:
         return cls(state.st_uid, state.st_gid)
 
 
-def end_with_parent(number: signal.Signals = signal.SIGTERM) -> Callable[[], None] | None:
-    """Return a function for a new child to run, after which it gets a signal when its parent ends.
+def end_with_parent(number: signal.Signals, parent: int) -> Callable[[], None]:
+    """Return a function for a child to run, after which it gets a signal when its ``parent`` ends.
 
-    None where the system has no such thing (it exists on Linux).
+    Exists on Linux; elsewhere the function does nothing. Changing the account undoes it, exec does not.
     """
     if not sys.platform.startswith("linux"):
-        return None
+        return lambda: None
     prctl = ctypes.CDLL(None, use_errno=True).prctl
-    parent = os.getpid()
 
     def arm() -> None:
         prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
-        if os.getppid() != parent:  # the parent ended before the call
+        if os.getppid() != parent:  # it ended before the call
             os._exit(1)
 
     return arm
 
 
 def spawn(
-    command: Sequence[str], *, log: IO[bytes], cwd: Path, account: Account | None
+    command: Sequence[str], *, log: IO[bytes], cwd: Path, account: Account | None, end: signal.Signals
 ) -> subprocess.Popen[bytes]:
-    """Start a server in a session of its own, so that Ctrl-C does not reach it; it writes to ``log``."""
+    """Start a server in a session of its own, so that Ctrl-C does not reach it; it writes to ``log``.
+
+    It gets the signal ``end`` when this process ends without having stopped it.
+    """
 
     def create() -> subprocess.Popen[bytes]:
         return subprocess.Popen(
@@ -79,10 +81,28 @@ def spawn(
             user=account.uid if account else None,
             group=account.gid if account else None,
             extra_groups=[] if account else None,
-            preexec_fn=end_with_parent(),
+            preexec_fn=end_with_parent(end, os.getpid()),
         )
 
     return _spawner.submit(create).result()
+
+
+def replace_this_process(
+    command: Sequence[str],
+    *,
+    cwd: Path,
+    account: Account | None,
+    before_exec: Callable[[], None] | None = None,
+) -> NoReturn:
+    """Become the server: change folder and account, then exec."""
+    os.chdir(cwd)
+    if account:
+        os.setgroups([])
+        os.setgid(account.gid)
+        os.setuid(account.uid)
+    if before_exec:
+        before_exec()
+    os.execv(command[0], list(command))  # noqa: S606 - there is no shell to go through
 
 
 def descendants(pid: int) -> list[psutil.Process]:

@@ -170,16 +170,15 @@ class Postgres(Store):
         may be a quite different one.
         """
         lock = self.data / "postmaster.pid"
-        try:
-            pid = int(lock.read_text().split("\n", 1)[0])
-        except (FileNotFoundError, ValueError):
-            pid = -1
+        if not lock.exists():
+            return
+        pid = lock.read_text().split("\n", 1)[0]
         import psutil
 
         orphans = []
         for process in psutil.process_iter(["name", "cwd"]):
             if process.info["name"] == "postgres" and process.info["cwd"] == str(self.data.resolve()):
-                if process.pid == pid:
+                if str(process.pid) == pid:
                     raise StoreError(f"a PostgreSQL server (pid {pid}) already runs on {self.data}")
                 orphans.append(process)
         for process in orphans:

@@ -146,7 +146,7 @@ TROUBLES: dict[str, Trouble] = {
 
 def _stream(handler: RequestHandler) -> IOStream:
     connection = handler.request.connection
-    assert isinstance(connection, HTTP1Connection)  # noqa: S101 - there is no other kind
+    assert isinstance(connection, HTTP1Connection)
     return connection.stream
 
 

@@ -1,0 +1,115 @@
+"""What the user reads: one line of progress at a time, then the table of addresses and lines to paste."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+from devstack.stack.layout import Layout
+from devstack.stack.plan import Plan
+
+TAIL_LINES = 8
+
+
+def say(text: str = "", *, file: IO[str] | None = None) -> None:
+    """Print at once, also into a pipe; a reader that has gone away stops nothing."""
+    try:
+        print(text, file=file, flush=True)
+    except BrokenPipeError:
+        # Further writes, and Python's own at exit, go nowhere.
+        sys.stdout = Path("/dev/null").open("w")  # noqa: SIM115
+
+
+def ready(name: str, seconds: float) -> None:
+    """A program has become ready."""
+    say(f"  {name:<13} ready after {seconds:.1f} s")
+
+
+def log_tail(log: Path, lines: int = TAIL_LINES) -> list[str]:
+    """Return the last lines of a log, shortened to be read."""
+    try:
+        text = log.read_text(errors="replace")
+    except OSError:
+        return []
+    return [line[:300] for line in text.splitlines()[-lines:]]
+
+
+def trouble(name: str, what: str, log: Path) -> None:
+    """A program is in trouble: say what and show the end of its log."""
+    say(f"  {name:<13} {what}; its log, {log}, ends:")
+    for line in log_tail(log) or ["(the log is empty)"]:
+        say(f"      {line}")
+
+
+def curl_lines(plan: Plan) -> list[str]:
+    """Return lines to paste into a shell, about one for each service that runs."""
+    token = ' -H "Authorization: Bearer $TOKEN"' if plan.asks_for_token else ""
+    curl, url = f"curl{token}", plan.url
+    json = "-H 'Content-Type: application/json'"
+    lines = {
+        "mongo": [
+            f'{curl} -X PUT {url}/mongo/v1/notes/first {json} -d \'{{"text": "hello"}}\''
+            f" && {curl} {url}/mongo/v1/notes/first"
+        ],
+        "redis": [
+            f"{curl} -X PUT {url}/redis/v1/records/greeting -H 'Content-Type: text/plain' -d 'hello'"
+            f" && {curl} {url}/redis/v1/records/greeting"
+        ],
+        "pg": [
+            f'{curl} -X POST {url}/pg/rest/todos {json} -d \'{{"task": "try it"}}\'',
+            f"{curl} {url}/pg/rest/todos",
+        ],
+        "weather": [f"{curl} '{url}/weather/v1/current?city=Berlin,DE'"],
+    }
+    return [line for service in plan.services for line in lines[service.kind.name]]
+
+
+def summary(plan: Plan, layout: Layout, seconds: float, unready: Sequence[str]) -> None:
+    """Print where everything is."""
+    from rich.console import Console
+    from rich.table import Table
+
+    # Into a pipe or a log, addresses are not to be folded.
+    console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 120)
+    table = Table(show_edge=False, pad_edge=False, header_style="bold")
+    for title in ("", "address", "direct", "admin", "documentation"):
+        table.add_column(title, no_wrap=True)
+    table.add_row("front door", f"{plan.url}/", "", "", "")
+    for service in plan.services:
+        address = f"{plan.url}{service.kind.base_path}"
+        table.add_row(
+            service.kind.program, address, f":{service.port}", f":{service.admin_port}", f"{address}/docs"
+        )
+    stores = Table(show_edge=False, pad_edge=False, header_style="bold")
+    for title in ("store", "address", "data"):
+        stores.add_column(title, no_wrap=True)
+    for store in plan.stores:
+        where = shown_path(store.embedded.directory) if store.embedded else "given by the environment"
+        stores.add_row(store.kind.title, store.shown_url, where)
+    if plan.simulated_weather:
+        stores.add_row("Weather", plan.simulated_weather, "simulated (OFFLINE=1)")
+
+    say()
+    say(f"Storefronts is {'up, but not complete' if unready else 'ready'} after {seconds:.1f} s.\n")
+    console.print(table)
+    say()
+    console.print(stores)
+    say("\nTry it:\n")
+    for line in curl_lines(plan):
+        say(f"  {line}")
+    say()
+    if plan.asks_for_token:
+        say("Requests need a token: export TOKEN=… with one of the secrets in AUTH_TOKENS.")
+    elif plan.open_by_default:
+        say("AUTH_MODE=none: everyone on this machine may do everything. Set AUTH_TOKENS to ask for tokens.")
+    say(f"Logs are in {shown_path(layout.logs)}. Ctrl-C stops everything; the data stay.")
+
+
+def shown_path(path: Path) -> str:
+    """Return a path as the user would type it: relative if it is below the working directory."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
