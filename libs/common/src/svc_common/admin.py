@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import orjson
-from tornado.web import Application, RequestHandler
+from tornado.web import Application, HTTPError, RequestHandler
 
 from . import metrics
 from .context import ServiceContext
@@ -90,6 +90,13 @@ class Version(_AdminHandler):
         self.write(orjson.dumps({"service": self.context.name, "version": self.context.version}))
 
 
+class Nothing(_AdminHandler):
+    """Every other address."""
+
+    def prepare(self) -> None:
+        raise HTTPError(404)
+
+
 def admin_application(context: ServiceContext) -> Application:
     """The application behind the admin port."""
     arguments = {"context": context}
@@ -100,5 +107,7 @@ def admin_application(context: ServiceContext) -> Application:
             ("/metrics", Metrics, arguments),
             ("/version", Version, arguments),
         ],
+        default_handler_class=Nothing,
+        default_handler_args=arguments,
         log_function=lambda handler: None,  # probes and scrapes would drown the log
     )

@@ -49,7 +49,7 @@ class ServiceApplication(Application):
             delegate = self.get_handler_delegate(
                 request, handler, {"route": route, **route.kwargs}, path_kwargs=variables
             )
-        streaming = hasattr(handler, "_stream_request_body")
+        streaming = bool(getattr(handler, "_stream_request_body", False))
         return RequestGuard(
             delegate,
             request,

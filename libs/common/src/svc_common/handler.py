@@ -11,11 +11,12 @@ import re
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterable, Mapping
 from types import TracebackType
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, cast
 
 import orjson
 from tornado.iostream import StreamClosedError
 from tornado.web import Finish, HTTPError, MissingArgumentError, RequestHandler
+from typing_extensions import TypeVar
 
 from . import conditional, metrics
 from .auth import Principal, bearer
@@ -43,7 +44,7 @@ from .tracing import trace_id
 
 log = get_logger("svc_common.handler")
 
-StateT = TypeVar("StateT")
+StateT = TypeVar("StateT", default=None)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 _CLIENT_CLOSED_REQUEST = 499  # nginx's status for a client that did not wait; it is only ever logged
@@ -338,7 +339,16 @@ class ServiceHandler(RequestHandler, Generic[StateT]):
 
     def on_connection_close(self) -> None:
         """The client left before its answer."""
+        super().on_connection_close()
         self._client_gone = True
+        body = getattr(self.request, "_body_future", None)
+        if body is not None and body.done() and body.exception() is not None and not self._finished:
+            # It left while it was sending a streamed body: Tornado gives up without finishing the request
+            self.set_status(_CLIENT_CLOSED_REQUEST, "Client Closed Request")
+            self._finished = True
+            self._log()
+            self.on_finish()
+            return
         if self.cancel_on_disconnect and self._task is not None:
             self._task.cancel()
 

@@ -120,12 +120,11 @@ class RequestGuard(HTTPMessageDelegate):
         self._received += len(chunk)
         if self._answered:
             return None
-        if self._refused:
-            if self._received > self._max_body + DROPPED_BYTES:
-                self._answer()
-            return None
-        if self._received > self._max_body:
+        if self._received > self._max_body and not self._refused:
             self._refuse(self._too_large())
+        if self._refused:
+            if self._received > self._max_body + DROPPED_BYTES and not self._answered:
+                self._answer()
             return None
         waiting = self._inner.data_received(chunk)
         return None if waiting is None else self._unhurried(waiting)
@@ -185,7 +184,8 @@ class RequestGuard(HTTPMessageDelegate):
             self._timer = loop.call_later(left, self._check_pace)
             return
         self._timer = None
-        self._refuse(Problem("The body came too slowly.", status=408))
+        if not self._refused:
+            self._refuse(Problem("The body came too slowly.", status=408))
         if not self._answered:
             self._answer()
 

@@ -6,14 +6,16 @@ import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, NoReturn
+
+from typing_extensions import TypeVar
 
 from .health import Check
 from .routing import Route, check_routes
 from .settings import ServiceSettings
 
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
-StateT = TypeVar("StateT")
+StateT = TypeVar("StateT", default=None)
 
 
 @asynccontextmanager

@@ -96,7 +96,7 @@ class _Supervisor:
                 *sys.orig_argv[1:],
                 env=self._environment(index),
                 stdin=asyncio.subprocess.PIPE,
-                process_group=0,
+                start_new_session=True,  # Ctrl-C in a terminal reaches the parent alone
             )
             self._processes[index] = process
             if self._stop.is_set():  # the signal came while it was being started

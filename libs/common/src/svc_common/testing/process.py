@@ -94,7 +94,13 @@ class ServiceProcess:
         return self.process.wait(timeout)
 
     def __enter__(self) -> ServiceProcess:
-        return self.start() if self._process is None else self
+        if self._process is None:
+            try:
+                self.start()
+            except BaseException:
+                self.__exit__(None, None, None)
+                raise
+        return self
 
     def __exit__(
         self,
