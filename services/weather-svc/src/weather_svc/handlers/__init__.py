@@ -1,0 +1,1 @@
+"""Handlers: they read the request, ask the domain and render."""

@@ -1,0 +1,1 @@
+"""Weather services: one module with one class for each."""

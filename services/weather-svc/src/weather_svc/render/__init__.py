@@ -1,0 +1,1 @@
+"""How weather is shown: sentences, JSON documents, charts. Pure code."""
