@@ -18,10 +18,10 @@ PAGE = Path(__file__).with_name("configuration.md")
 HEAD = """\
 # What can be set
 
-Every setting is an environment variable. Each variable `X` may be given as `X_FILE` instead, the path of a file
-that holds the value (a mounted secret). A wrong or missing variable stops the service before it starts anything:
-one line for each on stderr, exit status 78. `python -m redis_svc --help` shows a service's settings, `--check`
-what they are right now, secrets masked. This page is generated (`make docs`).
+Every setting is an environment variable. Each variable `X` may be given as `X_FILE` instead, the path of a
+file that holds the value (a mounted secret). A wrong or missing variable stops the service before it starts
+anything: one line for each on stderr, exit status 78. `python -m redis_svc --help` shows a service's
+settings, `--check` what they are right now, secrets masked. This page is generated (`make docs`).
 """
 
 SERVICES: tuple[Service[Any, Any], ...] = (
