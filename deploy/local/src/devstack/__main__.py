@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import signal
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from devstack.stack.layout import Layout
@@ -32,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the stack until Ctrl-C or SIGTERM; return the exit status."""
     began = time.monotonic()
     options = _parser().parse_args(arguments)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)  # until the stack is there to be stopped
     from devstack.stack import leftovers
     from devstack.stack.console import say, shown_path
     from devstack.stack.layout import Layout
@@ -55,6 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PlanError as error:
         say(str(error), file=sys.stderr)
     return 1
+
+
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(0)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -103,7 +111,7 @@ def _run(layout: Layout, port: int, began: float, *, offline: bool) -> int:
     if error := bind_error(port):
         holder = leftovers.holder_of(port)
         say(
-            f"port {port} (front door) {error}{f', by {holder}' if holder else ''}; "
+            f"port {port} (front door) {error}{f' by {holder}' if holder else ''}; "
             f"choose another with PORT={8090 if port != 8090 else 8091} make run",
             file=sys.stderr,
         )

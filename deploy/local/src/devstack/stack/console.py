@@ -27,19 +27,30 @@ def ready(name: str, seconds: float) -> None:
     say(f"  {name:<13} ready after {seconds:.1f} s")
 
 
-def log_tail(log: Path, lines: int = TAIL_LINES) -> list[str]:
-    """Return the last lines of a log, shortened to be read."""
+def size(log: Path) -> int:
+    """Return the size of a log in bytes, 0 if there is none."""
+    return log.stat().st_size if log.exists() else 0
+
+
+def log_tail(log: Path, since: int = 0, lines: int = TAIL_LINES) -> list[str]:
+    """Return the last lines that were written after byte ``since``: shortened, and each one only once."""
+    if since > size(log):
+        since = 0  # a new file since then
     try:
-        text = log.read_text(errors="replace")
+        with log.open("rb") as file:
+            file.seek(since)
+            text = file.read().decode(errors="replace")
     except OSError:
         return []
-    return [line[:300] for line in text.splitlines()[-lines:]]
+    different = dict.fromkeys(line[:300] for line in text.splitlines() if line.strip())
+    return list(different)[-lines:]
 
 
-def trouble(name: str, what: str, log: Path) -> None:
-    """A program is in trouble: say what and show the end of its log."""
-    say(f"  {name:<13} {what}; its log, {log}, ends:")
-    for line in log_tail(log) or ["(the log is empty)"]:
+def trouble(name: str, what: str, log: Path, since: int = 0) -> None:
+    """A program is in trouble: say what and show the end of its log, as far as it is of this run."""
+    tail = log_tail(log, since)
+    say(f"  {name:<13} {what}; {shown_path(log)} {'ends:' if tail else 'is empty'}")
+    for line in tail:
         say(f"      {line}")
 
 

@@ -19,6 +19,10 @@ WATCH_INTERVAL = 1.0
 # Time that the front door has to itself when everything stops, before the services are told: enough to close
 # its port. It then waits for answers under way, among them event streams which only the services can end.
 DOOR_HEAD_START = 0.3
+# A signal that reaches a child of supervisord before it has become the program is lost.
+BECOMING_SECONDS = 1.0
+# So many failed starts in a row, and nobody waits for a program any more.
+HOPELESS = 3
 # make passes on the signal that the terminal or the caller has already sent to all of us.
 SAME_SIGNAL_SECONDS = 1.0
 
@@ -33,9 +37,12 @@ class Runner:
         self.ready: set[str] = set()
         self._stop = asyncio.Event()
         self._told_to_stop_at: float | None = None
-        self._in_trouble: set[str] = set()
+        self._failed_starts: dict[str, set[int]] = {}  # when they were, by program
         self._stopped: set[str] = set()
         self._pids: dict[str, int] = {}
+        self._last_spawn = began
+        # What the logs already held; it is not shown again.
+        self._log_sizes = {program.name: console.size(layout.log(program.name)) for program in plan.programs}
         self._supervisor: Supervisor
 
     async def run(self) -> int:
@@ -99,9 +106,9 @@ class Runner:
                 task.cancel()
 
     async def _wait_ready(self, program: Program) -> None:
-        """Return when the program is ready, or will not be because supervisord has given it up."""
+        """Return when the program is ready, or is not likely to be."""
         while not await asyncio.to_thread(program.probe):
-            if f"{program.name} FATAL" in self._in_trouble:
+            if len(self._failed_starts.get(program.name, ())) >= HOPELESS:
                 return
             await asyncio.sleep(PROBE_INTERVAL)
         self.ready.add(program.name)
@@ -110,8 +117,8 @@ class Runner:
     def _report(self) -> None:
         unready = [program.name for program in self.plan.programs if program.name not in self.ready]
         for name in unready:
-            if not any(entry.startswith(f"{name} ") for entry in self._in_trouble):
-                console.trouble(name, "is not ready yet", self.layout.log(name))
+            if name not in self._failed_starts:
+                self._tell_trouble(name, "is not ready yet")
         console.summary(self.plan, self.layout, time.monotonic() - self.began, unready)
 
     # Watching.
@@ -127,25 +134,28 @@ class Runner:
 
     def _notice(self, state: ProcessInfo) -> None:
         name, pid = state["name"], state["pid"]
-        if state["statename"] in ("BACKOFF", "FATAL"):
-            entry = f"{name} {state['statename']}"
-            if entry not in self._in_trouble:
-                self._in_trouble.add(entry)
-                what = "ended while starting, trying again"
-                if state["statename"] == "FATAL":
-                    what = "ended again and again; given up"
-                console.trouble(name, what, self.layout.log(name))
-        elif pid:
-            before = self._pids.get(name)
-            if before is not None and before != pid and name in self.ready:
+        if state["statename"] == "BACKOFF":
+            failures = self._failed_starts.setdefault(name, set())
+            if not failures:
+                self._tell_trouble(name, "ended while starting, trying again")
+            failures.add(state["start"])
+        elif state["statename"] == "RUNNING" and self._failed_starts.pop(name, set()):
+            console.say(f"  {name:<13} runs now")
+        if pid and pid != self._pids.get(name):
+            if name in self._pids and name in self.ready:
                 console.say(f"  {name:<13} ended unexpectedly and was started again (pid {pid})")
             self._pids[name] = pid
+            self._last_spawn = time.monotonic()
+
+    def _tell_trouble(self, name: str, what: str) -> None:
+        console.trouble(name, what, self.layout.log(name), self._log_sizes[name])
 
     # Stopping.
 
     async def _stop_everything(self) -> None:
         began = time.monotonic()
         console.say("\nstopping …")
+        await self._let_children_become()
         await self._stop_group("door", patience=DOOR_HEAD_START)
         await self._stop_group("services")
         await self._stop_group("door")
@@ -153,6 +163,17 @@ class Runner:
         await asyncio.to_thread(self._supervisor.stop)
         await asyncio.to_thread(self._stop_leftovers)
         console.say(f"stopped after {time.monotonic() - began:.1f} s; the data are in {self.layout.data}")
+
+    async def _let_children_become(self) -> None:
+        """Wait until a signal reaches everything that supervisord has started."""
+        deadline = time.monotonic() + 5 * BECOMING_SECONDS
+        while self._supervisor.process.poll() is None and time.monotonic() < deadline:
+            if states := await asyncio.to_thread(self._supervisor.processes):
+                for state in states.values():
+                    self._notice(state)
+                await asyncio.sleep(self._last_spawn + BECOMING_SECONDS - time.monotonic())
+                return
+            await asyncio.sleep(PROBE_INTERVAL / 2)
 
     async def _stop_group(self, group: str, patience: float | None = None) -> None:
         """Stop the programs of a group; with ``patience`` (in seconds) return though some still run."""

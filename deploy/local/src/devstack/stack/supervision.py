@@ -8,10 +8,13 @@ import resource
 import shlex
 import subprocess
 import sys
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 from signal import SIGTERM
-from typing import TypedDict
+from typing import TypedDict, TypeVar
 from xmlrpc.client import Error, ServerProxy
 
 from devstack.stack.layout import Layout
@@ -23,6 +26,9 @@ MARKER = "STOREFRONTS_STACK"
 
 # Groups start together and stop from the highest priority to the lowest.
 _PRIORITIES = {"stores": 100, "services": 200, "door": 300}
+
+
+T = TypeVar("T")
 
 
 class ProcessInfo(TypedDict):
@@ -86,9 +92,10 @@ def _program(program: Program, layout: Layout) -> dict[str, str]:
         "stopwaitsecs": str(program.stop_seconds),
         "killasgroup": "true",
         "autorestart": "true",
-        "startsecs": "1",
-        # Tried again after 1, 2, 3 … seconds.
-        "startretries": "6",
+        # Whoever ends sooner is tried again after 1, 2, 3 … seconds, else at once. A service that finds its
+        # settings wrong needs two or three seconds to say so when all start at the same time.
+        "startsecs": "5",
+        "startretries": "20",
         "redirect_stderr": "true",
         "stdout_logfile": str(layout.log(program.name)),
         "stdout_logfile_maxbytes": "5MB",
@@ -127,11 +134,13 @@ class _Methods:
 
 @dataclass
 class Supervisor:
-    """A running supervisord. Its methods block for milliseconds; they are for one thread at a time."""
+    """A running supervisord. Its methods block, mostly for milliseconds, and may be called in any thread."""
 
     process: subprocess.Popen[bytes]
     socket: Path
     _methods: _Methods | None = None
+    # One call at a time: there is one connection.
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
     def start(cls, layout: Layout, socket: Path) -> Supervisor:
@@ -153,33 +162,37 @@ class Supervisor:
 
     def processes(self) -> dict[str, ProcessInfo] | None:
         """Return the state of every program by name, or None while supervisord does not answer."""
-        with contextlib.suppress(Error, OSError):
-            if self._methods is None and self.socket.exists():
-                self._methods = _Methods(self.socket)
-            if self._methods is not None:
-                return {info["name"]: info for info in self._methods.processes()}
-        return None
+        processes = self._ask(lambda methods: methods.processes())
+        return None if processes is None else {info["name"]: info for info in processes}
 
     def begin_to_stop(self, group: str) -> None:
         """Ask the programs of a group to stop; returns at once."""
-        if self._methods is not None:
-            with contextlib.suppress(Error, OSError):
-                self._methods.stop_group(group)
+        self._ask(lambda methods: methods.stop_group(group))
 
     def stop(self, timeout: float = 60.0) -> None:
         """End supervisord, and with it whatever still runs below it."""
-        if self._methods is not None:
-            # It notices a call at once, a signal only within a second.
-            with contextlib.suppress(Error, OSError):
-                self._methods.shut_down()
-        else:
-            self.process.terminate()
+        # It notices a call at once, a signal only within a second.
+        self._ask(lambda methods: methods.shut_down())
+        self.process.terminate()
         try:
             self.process.wait(timeout)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
         self.forget_socket()
+
+    def _ask(self, question: Callable[[_Methods], T]) -> T | None:
+        """Call supervisord; None if it cannot be reached (not yet, or no longer) or refuses."""
+        with self._lock:
+            if self._methods is None:
+                self._methods = _Methods(self.socket)
+            try:
+                return question(self._methods)
+            except (OSError, HTTPException):
+                self._methods = None  # the next call connects anew
+            except Error:
+                pass
+        return None
 
     def forget_socket(self) -> None:
         """Remove the control socket, and its folder if it was made for it alone."""
