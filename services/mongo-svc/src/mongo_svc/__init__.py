@@ -1,0 +1,1 @@
+"""mongo-svc: documents and catalogs over MongoDB."""

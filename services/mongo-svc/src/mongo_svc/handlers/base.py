@@ -1,0 +1,20 @@
+"""What the handlers of mongo-svc share."""
+
+from __future__ import annotations
+
+from svc_common import ServiceHandler
+
+from ..names import check_collection, check_name
+from ..state import State
+
+
+class MongoHandler(ServiceHandler[State]):
+    """A handler with the open store as its state."""
+
+    async def prepare(self) -> None:
+        """Admit the request; BadRequest for names in its path that MongoDB or this service does not take."""
+        await super().prepare()
+        if "collection" in self.path_kwargs:
+            check_collection(self.path_kwargs["collection"])
+        if "name" in self.path_kwargs:
+            check_name(self.path_kwargs["name"])

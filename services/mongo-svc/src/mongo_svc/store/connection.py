@@ -1,0 +1,148 @@
+"""The connection to MongoDB: its pool, its time-outs, and what becomes of the driver's errors."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, TypeAlias
+
+# Motor runs the driver in threads and fixes their number when it is imported. The pool bounds the calls at
+# once; threads beyond those it allows are never started.
+os.environ.setdefault("MOTOR_MAX_WORKERS", "160")
+
+import pymongo
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
+from pymongo.errors import ConfigurationError, InvalidURI
+from pymongo.write_concern import WriteConcern
+
+from svc_common import StoreUnavailable, observe_store
+
+from .errors import STORE, problem_for
+
+Stored: TypeAlias = dict[str, Any]
+Collection: TypeAlias = AsyncIOMotorCollection[Stored]
+Database: TypeAlias = AsyncIOMotorDatabase[Stored]
+Client: TypeAlias = AsyncIOMotorClient[Stored]
+
+
+_SELECTION_STEP = 500  # milliseconds: the driver, waiting for a server, looks at its clock this often
+
+
+class Connection:
+    """One MongoDB, and the database of the native documents in it.
+
+    ``timeout`` is in seconds, for each call, the wait for a free place in the pool included. ``w`` and
+    ``journal`` are the write concern. Opening does not wait for the server. Raises ValueError for a
+    connection string that the driver does not take.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        database: str,
+        *,
+        pool_size: int,
+        timeout: float,
+        w: int | str = "majority",
+        journal: bool = True,
+    ) -> None:
+        self.timeout = timeout
+        self._places = asyncio.Semaphore(pool_size)
+        milliseconds = int(timeout * 1000)
+        try:
+            self.client: Client = AsyncIOMotorClient(
+                uri,
+                serverSelectionTimeoutMS=max(milliseconds - _SELECTION_STEP, milliseconds // 2),
+                connectTimeoutMS=milliseconds,
+                waitQueueTimeoutMS=milliseconds,
+                # A server that is back is noticed at the next heartbeat
+                heartbeatFrequencyMS=1000,
+                tz_aware=True,
+                datetime_conversion="DATETIME_AUTO",
+                uuidRepresentation="unspecified",
+                appname="storefronts-mongo-svc",
+            )
+        except (InvalidURI, ConfigurationError, ValueError):
+            raise ValueError("the MongoDB connection string cannot be read") from None
+        self.write_concern = WriteConcern(w=w, j=journal)
+        self.database: Database = self.named(database)
+
+    def named(self, database: str) -> Database:
+        """Another database of the same MongoDB, with the same write concern."""
+        return self.client.get_database(database, write_concern=self.write_concern)
+
+    def call(self, operation: str, timeout: float | None = None) -> Call:
+        """``async with connection.call("find"):`` around one call to MongoDB.
+
+        Inside, problems come out instead of the driver's errors. Entering raises StoreUnavailable when no
+        place in the pool is free in time.
+        """
+        return Call(self._places, operation, timeout or self.timeout)
+
+    async def ping(self) -> None:
+        """Return when MongoDB answers and takes writes; raise otherwise."""
+        async with self.call("ping"):
+            await self.client.admin.command("ping")
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.client.close()
+
+
+class Call:
+    """One call to MongoDB: a place in the pool, a deadline, metrics and readable errors."""
+
+    __slots__ = ("_inner", "_operation", "_places", "_timeout")
+
+    def __init__(self, places: asyncio.Semaphore, operation: str, timeout: float) -> None:
+        self._places = places
+        self._operation = operation
+        self._timeout = timeout
+
+    async def __aenter__(self) -> None:
+        left = self._timeout
+        if self._places.locked():
+            loop = asyncio.get_running_loop()
+            start = loop.time()
+            try:
+                async with asyncio.timeout(left):
+                    await self._places.acquire()
+            except TimeoutError:
+                raise StoreUnavailable(
+                    STORE, "Every connection to MongoDB is busy; try again soon."
+                ) from None
+            left = max(left - (loop.time() - start), 0.001)
+        else:
+            await self._places.acquire()
+        self._inner = _observed(self._operation, left)
+        self._inner.__enter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._places.release()
+        self._inner.__exit__(kind, error, traceback)
+
+
+@contextmanager
+def readable_errors() -> Iterator[None]:
+    """Problems instead of the driver's errors."""
+    try:
+        yield
+    except Exception as error:
+        problem = problem_for(error)
+        if problem is None:
+            raise
+        raise problem from error
+
+
+@contextmanager
+def _observed(operation: str, timeout: float) -> Iterator[None]:
+    with readable_errors(), observe_store(STORE, operation), pymongo.timeout(timeout):
+        yield
