@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tornado.web import RequestHandler
 
 from svc_common import (
     ADMIN,
@@ -17,7 +18,9 @@ from svc_common import (
     Event,
     Route,
     RouteError,
+    Service,
     ServiceHandler,
+    ServiceSettings,
     conditional,
 )
 from svc_common.auth import Access, bearer
@@ -152,6 +155,14 @@ def test_access_of_a_method() -> None:
 def test_an_undeclared_route_does_not_start(routes: list[Any], complaint: str) -> None:
     with pytest.raises(RouteError, match=complaint):
         check_routes(routes)
+
+
+def test_a_handler_that_asks_nobody_does_not_start() -> None:
+    class Plain(RequestHandler):
+        def get(self) -> None: ...
+
+    with pytest.raises(RouteError, match="Plain is not a ServiceHandler"):
+        Service("plain-svc", ServiceSettings, routes=[Route("/x", Plain, READ)])
 
 
 # -- events ------------------------------------------------------------------------------------------

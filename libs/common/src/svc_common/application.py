@@ -42,7 +42,7 @@ class ServiceApplication(Application):
         found = self._routes.find(request.path)
         if found is None:
             delegate = self._reject(request, NotFound("There is nothing at this address."))
-            handler: type[ServiceHandler[Any]] = ProblemHandler
+            handler: type[RequestHandler] = ProblemHandler
         else:
             route, variables = found
             handler = route.handler
@@ -50,6 +50,7 @@ class ServiceApplication(Application):
                 request, handler, {"route": route, **route.kwargs}, path_kwargs=variables
             )
         streaming = bool(getattr(handler, "_stream_request_body", False))
+        unlimited = streaming and bool(getattr(handler, "unlimited_body", False))
         return RequestGuard(
             delegate,
             request,
@@ -57,7 +58,7 @@ class ServiceApplication(Application):
             self._reject,
             streaming=streaming,
             max_body=UNLIMITED
-            if streaming and handler.unlimited_body
+            if streaming and getattr(handler, "unlimited_body", False)
             else self._context.settings.max_body_bytes,
         )
 

@@ -12,6 +12,7 @@ from typing import Any
 from . import runtime, workers
 from .auth import build_authenticator
 from .logs import configure_logging
+from .process import WORKER_VARIABLE, StartError
 from .service import Service
 from .settings import EXIT_CONFIG, SettingsError, describe_settings, load_settings, masked
 
@@ -28,7 +29,7 @@ def main(service: Service[Any, Any], arguments: Sequence[str]) -> int:
             for name, value in masked(settings).items():
                 print(f"{name}={value}")  # noqa: T201
             return 0
-        if settings.workers > 1 and workers.WORKER_VARIABLE not in os.environ:
+        if settings.workers > 1 and WORKER_VARIABLE not in os.environ:
             return workers.supervise(service.name, settings)
         configure_logging(service.name, level=settings.log_level, format=settings.log_format)
         return runtime.run(service, settings)
@@ -36,7 +37,7 @@ def main(service: Service[Any, Any], arguments: Sequence[str]) -> int:
         for line in error.lines:
             _complain(service, line)
         return EXIT_CONFIG
-    except runtime.StartError as error:
+    except StartError as error:
         _complain(service, str(error))
         return EXIT_FAILURE
 

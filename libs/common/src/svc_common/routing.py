@@ -9,15 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
 from tornado.web import RequestHandler
 
 from .auth.access import Access
-
-if TYPE_CHECKING:
-    from .handler import ServiceHandler
 
 _VARIABLE = re.compile(r"\{([a-zA-Z_][a-zA-Z0-9_]*)(:path)?\}")
 _NOT_DECLARED = ("HEAD", "OPTIONS")  # HEAD is as GET; OPTIONS tells what is there
@@ -50,7 +46,7 @@ class Route:
     """
 
     pattern: str
-    handler: type[ServiceHandler[Any]]
+    handler: type[RequestHandler]
     access: Access | Mapping[str, Access]
     secret_path: bool = False
     kwargs: Mapping[str, object] = field(default_factory=dict)

@@ -6,11 +6,9 @@ import asyncio
 import contextlib
 import errno
 import os
-import signal
 import socket
-import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -27,21 +25,23 @@ from .cors import CorsPolicy
 from .limits import HARD_HEADER_BYTES, UNLIMITED, limit_forms
 from .logs import get_logger
 from .openapi import OpenApi, openapi_routes
+from .process import (
+    WORKER_VARIABLE,
+    StartError,
+    run_loop,
+    stop_on_signals,
+    stop_without_parent,
+)
 from .routing import check_routes
 from .service import Service
 from .settings import ServiceSettings
 from .tracing import tracing
-from .workers import WORKER_VARIABLE, stop_without_parent
 
 log = get_logger("svc_common.runtime")
 
 BACKLOG = 1024
 _GOODBYE_SECONDS = 2.0
 _POLL = 0.02
-
-
-class StartError(Exception):
-    """The service cannot start; the text is one line for the person who started it."""
 
 
 @dataclass
@@ -164,18 +164,6 @@ def run(service: Service[Any, Any], settings: ServiceSettings) -> int:
     return run_loop(_serve(service, settings))
 
 
-def run_loop(main: Coroutine[Any, Any, int]) -> int:
-    """Run a coroutine on a new event loop: uvloop's where there is one."""
-    try:
-        import uvloop
-
-        factory: Callable[[], asyncio.AbstractEventLoop] | None = uvloop.new_event_loop
-    except ImportError:
-        factory = None
-    with asyncio.Runner(loop_factory=factory) as runner:
-        return runner.run(main)
-
-
 async def _serve(service: Service[Any, Any], settings: ServiceSettings) -> int:
     stop = asyncio.Event()
     stop_on_signals(stop)
@@ -200,20 +188,6 @@ async def _serve(service: Service[Any, Any], settings: ServiceSettings) -> int:
         log.info("stopping", in_flight=server.context.in_flight)
     log.info("stopped")
     return 0
-
-
-def stop_on_signals(stop: asyncio.Event) -> None:
-    """The first SIGTERM or SIGINT sets the event; the second ends the process at once."""
-    loop = asyncio.get_running_loop()
-
-    def on_signal(number: int) -> None:
-        if stop.is_set():
-            sys.stderr.flush()
-            os._exit(128 + number)
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_signal, number)
 
 
 def _bind(variable: str, host: str, port: int, reuse_port: bool) -> list[socket.socket]:

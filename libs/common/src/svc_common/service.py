@@ -10,8 +10,9 @@ from typing import Any, Generic, NoReturn
 
 from typing_extensions import TypeVar
 
+from .handler import ServiceHandler
 from .health import Check
-from .routing import Route, check_routes
+from .routing import Route, RouteError, check_routes
 from .settings import ServiceSettings
 
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
@@ -45,6 +46,9 @@ class Service(Generic[SettingsT, StateT]):
         description: str = "",
     ) -> None:
         check_routes(routes)
+        for route in routes:
+            if not issubclass(route.handler, ServiceHandler):  # it alone asks who calls
+                raise RouteError(f"{route.pattern}: {route.handler.__name__} is not a ServiceHandler")
         self.name = name
         self.settings_class = settings
         self.routes = tuple(routes)

@@ -13,16 +13,13 @@ import signal
 import socket
 import sys
 import tempfile
-from typing import Any
 
 from prometheus_client.multiprocess import mark_process_dead
 
 from . import metrics
 from .logs import configure_logging, get_logger
+from .process import WORKER_VARIABLE, StartError, run_loop
 from .settings import EXIT_CONFIG, ServiceSettings
-
-WORKER_VARIABLE = "STOREFRONTS_WORKER"
-"""Set in a worker's environment to its number."""
 
 _FAST_DEATH_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 10.0
@@ -32,8 +29,6 @@ log = get_logger("svc_common.workers")
 
 def supervise(service_name: str, settings: ServiceSettings) -> int:
     """Run the workers until SIGTERM or SIGINT; returns the exit status."""
-    from .runtime import run_loop
-
     configure_logging(service_name, level=settings.log_level, format=settings.log_format)
     for variable, host, port in (
         ("SERVER_PORT", settings.server_host, settings.server_port),
@@ -49,8 +44,6 @@ def supervise(service_name: str, settings: ServiceSettings) -> int:
 
 def _check_free(variable: str, host: str, port: int) -> None:
     """Sharing a port silently with somebody else's process would be worse than not starting."""
-    from .runtime import StartError
-
     if port == 0:
         raise StartError(f"cannot start: {variable} 0 cannot be shared; give a port when WORKERS is above 1")
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
@@ -125,17 +118,3 @@ class _Supervisor:
             WORKER_VARIABLE: str(index),
             metrics.MULTIPROCESS_VARIABLE: self._folder,
         }
-
-
-def stop_without_parent(stop: Any) -> None:
-    """In a worker: set the event when the parent is gone (the pipe on standard input ends)."""
-    if WORKER_VARIABLE not in os.environ:
-        return
-    loop = asyncio.get_running_loop()
-
-    def on_input() -> None:
-        if not os.read(0, 1024):
-            loop.remove_reader(0)
-            stop.set()
-
-    loop.add_reader(0, on_input)
