@@ -57,9 +57,7 @@ class ServiceApplication(Application):
             self._context.settings,
             self._reject,
             streaming=streaming,
-            max_body=UNLIMITED
-            if streaming and getattr(handler, "unlimited_body", False)
-            else self._context.settings.max_body_bytes,
+            max_body=UNLIMITED if unlimited else self._context.settings.max_body_bytes,
         )
 
     def _reject(self, request: HTTPServerRequest, problem: Problem) -> HTTPMessageDelegate:
