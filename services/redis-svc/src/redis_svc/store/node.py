@@ -1,0 +1,126 @@
+"""One Redis server: two shared connections, and further ones for those who need one of their own.
+
+Short commands and long ones go by different connections, so that a reply of many megabytes does not stand
+in the way of a counter. A connection is made when it is first needed and again after it was lost; while the
+attempt lasts, everybody waits for the same one, and nobody longer than the time-out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from svc_common import StoreUnavailable
+
+from ..address import Endpoint, Login
+from .connect import open_wire
+from .replies import Command, ConnectionLost, Reply
+from .wire import Wire
+
+
+@dataclass(frozen=True)
+class Limits:
+    """``timeout``: seconds to wait for Redis. ``max_reply``: bytes of a single reply."""
+
+    timeout: float
+    max_reply: int
+
+
+Locate = Callable[[], Awaitable[Endpoint]]
+"""Where the server is now; asked before each attempt to connect."""
+
+
+class Node:
+    """A server and the connections to it. Raises StoreUnavailable when it cannot be reached."""
+
+    def __init__(self, locate: Locate, login: Login, limits: Limits) -> None:
+        self._locate = locate
+        self._login = login
+        self._limits = limits
+        self._quick = _Lane(self._open)
+        self._bulk = _Lane(self._open)
+        self.connects = 0
+        """How often a shared connection was made: what was learned from the server before may be outdated."""
+
+    async def request(self, commands: Sequence[Command], *, bulk: bool = False) -> list[Reply]:
+        """Send commands behind one another on a shared connection; one reply for each."""
+        lane = self._bulk if bulk else self._quick
+        wire = lane.wire
+        if wire is None or wire.closed:
+            wire = await lane.connected()
+        try:
+            return await wire.request(commands)
+        except ConnectionLost as error:
+            raise StoreUnavailable("redis") from error
+
+    async def dedicated(self, *, patience: float = 0) -> Wire:
+        """A connection for one caller, who closes it. ``patience`` 0 waits for replies without end."""
+        endpoint = await self._locate()
+        return await open_wire(
+            endpoint,
+            self._login,
+            timeout=self._limits.timeout,
+            max_reply=self._limits.max_reply,
+            patience=patience,
+        )
+
+    def drop(self) -> None:
+        """Give the shared connections up: the server is not the right one any more."""
+        self._quick.drop()
+        self._bulk.drop()
+
+    async def close(self) -> None:
+        """Close the shared connections."""
+        await self._quick.close()
+        await self._bulk.close()
+
+    async def _open(self) -> Wire:
+        async with asyncio.timeout(self._limits.timeout):
+            endpoint = await self._locate()
+            wire = await open_wire(
+                endpoint, self._login, timeout=self._limits.timeout, max_reply=self._limits.max_reply
+            )
+        self.connects += 1
+        return wire
+
+
+class _Lane:
+    """A shared connection that comes back."""
+
+    def __init__(self, open_: Callable[[], Awaitable[Wire]]) -> None:
+        self._open = open_
+        self._attempt: asyncio.Task[Wire] | None = None
+        self.wire: Wire | None = None
+
+    async def connected(self) -> Wire:
+        if self._attempt is None:
+            self._attempt = asyncio.create_task(self._connect())
+            self._attempt.add_done_callback(_looked_at)
+        return await asyncio.shield(self._attempt)
+
+    async def _connect(self) -> Wire:
+        try:
+            self.wire = await self._open()
+        except TimeoutError as error:
+            raise StoreUnavailable("redis") from error
+        finally:
+            self._attempt = None
+        return self.wire
+
+    def drop(self) -> None:
+        if self.wire is not None:
+            self.wire.close()
+            self.wire = None
+
+    async def close(self) -> None:
+        if self._attempt is not None:
+            self._attempt.cancel()
+            await asyncio.gather(self._attempt, return_exceptions=True)
+        self.drop()
+
+
+def _looked_at(attempt: asyncio.Task[Wire]) -> None:
+    # Everybody who waited for the attempt may have left before it failed
+    if not attempt.cancelled():
+        attempt.exception()
