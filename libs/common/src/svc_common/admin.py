@@ -43,11 +43,11 @@ class Live(_AdminHandler):
 
 
 class Ready(_AdminHandler):
-    """``/readyz``: every check passes. ``?verbose`` gives each check's result as JSON."""
+    """``/readyz``: every required check passes. ``?verbose`` gives each check's result as JSON."""
 
     async def get(self) -> None:
         results = await run_checks(self.context.checks)
-        failed = {name: result.error for name, result in results.items() if not result.ok}
+        failed = {name: result.error for name, result in results.items() if not result.ok and result.required}
         if self.context.draining:
             failed = {"service": "shutting down", **failed}
         if failed:
@@ -55,7 +55,12 @@ class Ready(_AdminHandler):
         if "verbose" in self.request.query_arguments or self.request.query == "verbose":
             self.set_header("Content-Type", "application/json")
             checks = {
-                name: {"ok": result.ok, "seconds": round(result.seconds, 4), "error": result.error or None}
+                name: {
+                    "ok": result.ok,
+                    "required": result.required,
+                    "seconds": round(result.seconds, 4),
+                    "error": result.error or None,
+                }
                 for name, result in results.items()
             }
             document = {

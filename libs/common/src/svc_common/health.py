@@ -14,11 +14,15 @@ from .problems import Problem
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Something a service needs: ``probe`` returns when it is there and raises when it is not."""
+    """Something a service needs: ``probe`` returns when it is there and raises when it is not.
+
+    What is not ``required`` is reported, but does not make the service unready: it answers without.
+    """
 
     name: str
     probe: Callable[[], Awaitable[object]]
     timeout: float = 1.0
+    required: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,7 @@ class CheckResult:
 
     error: str
     seconds: float
+    required: bool = True
 
     @property
     def ok(self) -> bool:
@@ -52,4 +57,4 @@ async def _run(check: Check) -> CheckResult:
         error = problem.detail or problem.title or "failed"
     except Exception as exception:  # whatever a driver raises means "not ready"; its text may hold an address
         error = type(exception).__name__
-    return CheckResult(error, time.perf_counter() - start)
+    return CheckResult(error, time.perf_counter() - start, check.required)
