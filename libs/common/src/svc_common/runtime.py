@@ -16,7 +16,7 @@ from typing import Any
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
-from . import metrics
+from . import httpserver, metrics
 from .admin import admin_application
 from .application import ServiceApplication
 from .auth import build_authenticator
@@ -100,13 +100,7 @@ async def running(
         stack.callback(_close_all, api_sockets)
         admin_sockets = _bind("ADMIN_PORT", admin_host, settings.admin_port, reuse_port)
         stack.callback(_close_all, admin_sockets)
-        server = HTTPServer(
-            application,
-            xheaders=settings.trust_proxy,
-            idle_connection_timeout=settings.idle_timeout,
-            max_header_size=HARD_HEADER_BYTES,
-            max_body_size=UNLIMITED,  # RequestGuard keeps the limit and answers 413
-        )
+        server = _server(application, settings)
         admin = HTTPServer(admin_application(context), idle_connection_timeout=60, max_body_size=65536)
         admin.add_sockets(admin_sockets)
         server.add_sockets(api_sockets)
@@ -128,7 +122,29 @@ async def running(
             await asyncio.gather(lag, return_exceptions=True)
 
 
-async def _drain(context: ServiceContext, application: ServiceApplication, server: HTTPServer) -> None:
+def _server(application: ServiceApplication, settings: ServiceSettings) -> HTTPServer | httpserver.HTTPServer:
+    """The server of the API port; RequestGuard keeps the limits of a request, and answers 413 and 431."""
+    if settings.http_server == "fast":
+        return httpserver.HTTPServer(
+            application,
+            xheaders=settings.trust_proxy,
+            idle_connection_timeout=settings.idle_timeout,
+            header_timeout=settings.header_timeout,
+            max_header_size=HARD_HEADER_BYTES,
+            max_body_size=UNLIMITED,
+        )
+    return HTTPServer(
+        application,
+        xheaders=settings.trust_proxy,
+        idle_connection_timeout=settings.idle_timeout,
+        max_header_size=HARD_HEADER_BYTES,
+        max_body_size=UNLIMITED,
+    )
+
+
+async def _drain(
+    context: ServiceContext, application: ServiceApplication, server: HTTPServer | httpserver.HTTPServer
+) -> None:
     """Turn not ready, stop accepting, finish what is in flight, say goodbye to streams."""
     settings = context.settings
     context.draining = True

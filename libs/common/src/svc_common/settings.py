@@ -32,6 +32,7 @@ def _split_commas(value: object) -> object:
 CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_commas)]
 """A setting written as ``a,b,c``."""
 
+HttpServer = Literal["fast", "tornado"]
 AuthMode = Literal["none", "token"]
 
 
@@ -104,6 +105,10 @@ class ServiceSettings(BaseSettings):
     cors_origins: CommaList = Field(
         (), description="Origins whose pages may call the API, separated by commas; `*` for any."
     )
+    http_server: HttpServer = Field(
+        "tornado",
+        description="`tornado` for Tornado's own HTTP server, `fast` for the one of `svc_common.httpserver`.",
+    )
     trust_proxy: bool = Field(
         False, description="Take the client's address and scheme from `X-Forwarded-*` of the proxy in front."
     )
@@ -125,6 +130,12 @@ class ServiceSettings(BaseSettings):
     )
     idle_timeout: float = Field(
         75.0, gt=0, description="Seconds a connection may wait for its next request head."
+    )
+    header_timeout: float = Field(
+        10.0,
+        gt=0,
+        description="Seconds a request head may take from its first byte on (`HTTP_SERVER=fast`; "
+        "the other allows `IDLE_TIMEOUT`).",
     )
     store_timeout: float = Field(
         1.5, gt=0, description="Seconds to wait for a store that does not answer (503 after)."
