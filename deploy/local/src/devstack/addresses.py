@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 
 def setting(environ: Mapping[str, str], name: str) -> str | None:
@@ -48,5 +48,5 @@ def with_database(url: str, database: str) -> str:
     if "://" not in url:
         return f"{url} dbname={database}"  # the last one counts
     parts = urlsplit(url)
-    # Not through geturl(): that would drop the "//" of an address without a host.
-    return urlunsplit(parts._replace(path=f"/{database}"))
+    # Not through urlunsplit(): that drops the "//" of an address without a host.
+    return f"{parts.scheme}://{parts.netloc}/{database}{f'?{parts.query}' if parts.query else ''}"

@@ -82,20 +82,25 @@ def summary(plan: Plan, layout: Layout, seconds: float, unready: Sequence[str]) 
     from rich.console import Console
     from rich.table import Table
 
-    # Into a pipe or a log, addresses are not to be folded.
-    console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 120)
+    # Into a pipe or a log, nothing needs to be folded.
+    console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 240)
+    docs_base = plan.url if console.width >= 100 else ""
     table = Table(show_edge=False, pad_edge=False, header_style="bold")
     for title in ("", "address", "direct", "admin", "documentation"):
-        table.add_column(title, no_wrap=True)
+        table.add_column(title, overflow="fold")
     table.add_row("front door", f"{plan.url}/", "", "", "")
     for service in plan.services:
-        address = f"{plan.url}{service.kind.base_path}"
+        path = service.kind.base_path
         table.add_row(
-            service.kind.program, address, f":{service.port}", f":{service.admin_port}", f"{address}/docs"
+            service.kind.program,
+            f"{plan.url}{path}",
+            f":{service.port}",
+            f":{service.admin_port}",
+            f"{docs_base}{path}/docs",
         )
     stores = Table(show_edge=False, pad_edge=False, header_style="bold")
     for title in ("store", "address", "data"):
-        stores.add_column(title, no_wrap=True)
+        stores.add_column(title, overflow="fold")
     for store in plan.stores:
         where = shown_path(store.embedded.directory) if store.embedded else "given by the environment"
         stores.add_row(store.kind.title, store.shown_url, where)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from devstack.ports import LOOPBACK, free_port
 from devstack.stack.catalog import SERVICES, STORES, ServiceKind, StoreKind
@@ -137,7 +137,7 @@ def without_password(url: str) -> str:
     parts = urlsplit(url)
     login, at, rest = parts.netloc.rpartition("@")
     user, colon, _ = login.partition(":")
-    return urlunsplit(parts._replace(netloc=f"{user}{':***' if colon else ''}{at}{rest}", query=""))
+    return f"{parts.scheme}://{user}{':***' if colon else ''}{at}{rest}{parts.path}"
 
 
 def _plan_store(kind: StoreKind, layout: Layout, ports: Ports, environ: Mapping[str, str]) -> PlannedStore:

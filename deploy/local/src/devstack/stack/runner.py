@@ -162,7 +162,9 @@ class Runner:
         await self._stop_group("stores")
         await asyncio.to_thread(self._supervisor.stop)
         await asyncio.to_thread(self._stop_leftovers)
-        console.say(f"stopped after {time.monotonic() - began:.1f} s; the data are in {self.layout.data}")
+        console.say(
+            f"stopped after {time.monotonic() - began:.1f} s; the data are in {console.shown_path(self.layout.data)}"
+        )
 
     async def _let_children_become(self) -> None:
         """Wait until a signal reaches everything that supervisord has started."""

@@ -106,10 +106,11 @@ def _program(program: Program, layout: Layout) -> dict[str, str]:
 def _section(title: str, values: dict[str, str]) -> str:
     lines = [f"[{title}]"]
     for name, value in values.items():
-        # supervisord takes what follows for a comment, and has no way to quote it.
-        if " ;" in value or " #" in value or "\n" in value:
-            raise PlanError(f"paths with ' ;', ' #' or line ends are not supported: {value}")
-        lines.append(f"{name} = {value.replace('%', '%%')}")
+        # supervisord's format cannot quote these: they begin comments and expressions. (%% stands for a
+        # percent sign in some values and for an expression in others.)
+        if any(sign in value for sign in (" ;", " #", "%", "\n")):
+            raise PlanError(f"paths with '%', ' ;', ' #' or line ends are not supported: {value}")
+        lines.append(f"{name} = {value}")
     return "\n".join(lines) + "\n"
 
 
