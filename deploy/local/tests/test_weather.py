@@ -17,7 +17,7 @@ import pytest
 
 from devstack.weather import places
 from devstack.weather.climate import sun, sun_height, weather
-from devstack.weather.formats import HOURLY, BadRequest, Json, forecast, geocode
+from devstack.weather.formats import HOURLY, BadRequest, Json, forecast, geocode, get_place
 from devstack.weather.troubles import TROUBLES
 from devstack.weather.upstream import WeatherUpstream
 
@@ -95,6 +95,16 @@ def test_daily_summarizes_the_hours() -> None:
     # Astronomy is real: sunrise at 04:43, 16 h 50 min of light.
     assert str(daily["sunrise"][0]).startswith("2026-06-21T04:")
     assert float(str(daily["daylight_duration"][0])) == pytest.approx(16.8 * 3600, rel=0.02)
+
+
+def test_a_place_by_its_id() -> None:
+    berlin = next(place for place in places.PLACES if place.name == "Berlin")
+    found = get_place({"id": [str(berlin.id)]})
+    assert found is not None
+    assert (found["name"], found["timezone"]) == ("Berlin", "Europe/Berlin")
+    assert get_place({"id": ["1"]}) is None
+    with pytest.raises(BadRequest, match="'id' is required"):
+        get_place({})
 
 
 def test_units_can_be_chosen() -> None:

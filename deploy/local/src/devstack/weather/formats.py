@@ -1,4 +1,4 @@
-"""Open-Meteo's documented requests and answers: ``/v1/forecast`` and the geocoding ``/v1/search``.
+"""Open-Meteo's documented requests and answers: forecasts, and places by name or id.
 
 Source: the API documentation at open-meteo.com/en/docs and open-meteo.com/en/docs/geocoding-api.
 Pure code: query arguments in, the JSON object out.
@@ -111,24 +111,33 @@ def geocode(arguments: Mapping[str, list[str]]) -> Json:
     if not 1 <= count <= 100:
         raise BadRequest("Parameter count must be between 1 and 100.")
     found = places.search(arguments["name"][-1], count, arguments.get("countryCode", [None])[-1])
-    results: list[Json] = [
-        {
-            "id": place.id,
-            "name": place.name,
-            "latitude": place.latitude,
-            "longitude": place.longitude,
-            "elevation": place.elevation,
-            "feature_code": place.feature_code,
-            "country_code": place.country_code,
-            "timezone": place.timezone,
-            "population": place.population,
-            "country": place.country,
-            "admin1": place.admin1,
-        }
-        for place in found
-    ]
+    results = [_result(place) for place in found]
     answer: Json = {"generationtime_ms": 0.5}
     return {"results": results, **answer} if results else answer
+
+
+def get_place(arguments: Mapping[str, list[str]]) -> Json | None:
+    """Answer ``/v1/get``, a place by its id; None where there is none. Raises ``BadRequest``."""
+    if "id" not in arguments:
+        raise BadRequest("Parameter 'id' is required.")
+    number = _integer({"id": arguments["id"][-1]}, "id", 0)
+    return next((_result(place) for place in places.PLACES if place.id == number), None)
+
+
+def _result(place: places.Place) -> Json:
+    return {
+        "id": place.id,
+        "name": place.name,
+        "latitude": place.latitude,
+        "longitude": place.longitude,
+        "elevation": place.elevation,
+        "feature_code": place.feature_code,
+        "country_code": place.country_code,
+        "timezone": place.timezone,
+        "population": place.population,
+        "country": place.country,
+        "admin1": place.admin1,
+    }
 
 
 class _Forecast:

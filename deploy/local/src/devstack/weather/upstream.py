@@ -16,7 +16,7 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
 from devstack.ports import LOOPBACK
-from devstack.weather.formats import BadRequest, forecast, geocode
+from devstack.weather.formats import BadRequest, forecast, geocode, get_place
 from devstack.weather.troubles import TROUBLES, Options
 
 
@@ -66,7 +66,7 @@ class UpstreamHandler(RequestHandler):
         """Send none, as the real service."""
 
     async def get(self) -> None:
-        """Answer ``/v1/forecast``, ``/v1/search`` or, where redirects lead, anything else."""
+        """Answer ``/v1/forecast``, ``/v1/search``, ``/v1/get`` or, where redirects lead, anything else."""
         behaviour = self.upstream.behaviour
         arguments = {name: self.get_query_arguments(name) for name in self.request.query_arguments}
         behaviour.requests.append(Request(self.request.path, arguments, dict(self.request.headers)))
@@ -85,6 +85,8 @@ class UpstreamHandler(RequestHandler):
             self._write_json(forecast(arguments, datetime.now(UTC)))
         elif self.request.path == "/v1/search":
             self._write_json(geocode(arguments))
+        elif self.request.path == "/v1/get" and (place := get_place(arguments)) is not None:
+            self._write_json(place)
         else:
             self.set_status(404)
             self._write_json({"error": True, "reason": "Not Found"})
