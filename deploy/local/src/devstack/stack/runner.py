@@ -162,9 +162,8 @@ class Runner:
         await self._stop_group("stores")
         await asyncio.to_thread(self._supervisor.stop)
         await asyncio.to_thread(self._stop_leftovers)
-        console.say(
-            f"stopped after {time.monotonic() - began:.1f} s; the data are in {console.shown_path(self.layout.data)}"
-        )
+        seconds, data = time.monotonic() - began, console.shown_path(self.layout.data)
+        console.say(f"stopped after {seconds:.1f} s; the data are in {data}")
 
     async def _let_children_become(self) -> None:
         """Wait until a signal reaches everything that supervisord has started."""
