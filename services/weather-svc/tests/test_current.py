@@ -53,7 +53,7 @@ async def test_the_observation_as_json(weather: TestedService) -> None:
 async def test_coordinates(weather: TestedService) -> None:
     place = {"latitude": "52.5244", "longitude": "13.4105"}
     answer = await weather.client.get("/v1/current", params=place)
-    assert answer.text.splitlines()[0].endswith(" in 52.52, 13.41")
+    assert answer.text.splitlines()[0].endswith(" at 52.52, 13.41")
 
 
 async def test_an_ambiguous_name_means_the_largest_place(weather: TestedService) -> None:
@@ -84,7 +84,7 @@ async def test_units_and_language(weather: TestedService) -> None:
         ({"latitude": "nan", "longitude": "0"}, "latitude"),
         ({"latitude": "1e400", "longitude": "0"}, "latitude"),
         ({"latitude": "91", "longitude": "0"}, "latitude"),
-        ({"latitude": "1", "longitude": "1", "city": "Berlin"}, "either"),
+        ({"latitude": "1", "longitude": "1", "city": "Berlin"}, "Give one of"),
         ({"units": "kelvin"}, "metric or imperial"),
         ({"lang": "tlh"}, "en, de, fr, es"),
     ],

@@ -1,40 +1,21 @@
-"""weather-svc: current weather and forecasts over public weather APIs."""
+"""weather-svc: current weather and forecasts that stay up when the upstream does not."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 from svc_common import READ, Route, Service
 
+from .assembly import checks, connect
 from .handlers.current import CurrentHandler
-from .providers.open_meteo import OpenMeteo
+from .handlers.forecast import ForecastHandler, ForecastPngHandler, ForecastSvgHandler
+from .handlers.places import PlacesHandler
 from .settings import WeatherSettings
-from .upstream import Upstream
-from .weather import Weather
-
-
-@asynccontextmanager
-async def connect(settings: WeatherSettings) -> AsyncIterator[Weather]:
-    """Open the HTTP client. Nothing outside is asked before the first request needs it."""
-    upstream = Upstream(
-        timeout=settings.weather_attempt_timeout,
-        max_bytes=settings.weather_max_answer_bytes,
-        user_agent=f"storefronts-weather-svc/{service.version}",
-    )
-    try:
-        yield Weather(
-            upstream,
-            OpenMeteo(settings.weather_uri),
-            settings.weather_geocoding_uri,
-            settings.weather_timeout,
-        )
-    finally:
-        upstream.close()
-
 
 routes = [
     Route("/v1/current", CurrentHandler, READ),
+    Route("/v1/forecast", ForecastHandler, READ),
+    Route("/v1/forecast.svg", ForecastSvgHandler, READ),
+    Route("/v1/forecast.png", ForecastPngHandler, READ),
+    Route("/v1/places", PlacesHandler, READ),
 ]
 
 service = Service(
@@ -42,6 +23,7 @@ service = Service(
     WeatherSettings,
     routes=routes,
     lifespan=connect,
+    checks=checks,
     package="weather_svc",
     description="Current weather and forecasts over public weather APIs.",
 )

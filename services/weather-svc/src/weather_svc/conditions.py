@@ -1,4 +1,8 @@
-"""WMO weather codes in words. The codes are those of Open-Meteo (WMO 4677, some of them merged)."""
+"""WMO weather codes in words: one table for all providers.
+
+The codes are those that Open-Meteo uses (WMO 4677, some of them merged), and those for what others tell
+beyond them: smoke, haze, dust, mist, squalls, tornadoes and sleet.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,12 @@ _WORDS: dict[int, tuple[str, str, str, str]] = {
     1: ("mainly clear", "überwiegend klar", "plutôt dégagé", "mayormente despejado"),
     2: ("partly cloudy", "teilweise bewölkt", "partiellement nuageux", "parcialmente nublado"),
     3: ("overcast", "bedeckt", "couvert", "cubierto"),
+    4: ("smoke", "Rauch", "fumée", "humo"),
+    5: ("haze", "Dunst", "brume sèche", "calima"),
+    6: ("dust", "Staub", "poussière", "polvo"),
+    10: ("mist", "feuchter Dunst", "brume", "neblina"),
+    18: ("squalls", "Böen", "grains", "turbonadas"),
+    19: ("tornado", "Tornado", "tornade", "tornado"),
     45: ("fog", "Nebel", "brouillard", "niebla"),
     48: ("depositing rime fog", "Nebel mit Reif", "brouillard givrant", "niebla con escarcha"),
     51: ("light drizzle", "leichter Nieselregen", "bruine légère", "llovizna ligera"),
@@ -41,6 +51,8 @@ _WORDS: dict[int, tuple[str, str, str, str]] = {
         "forte pluie verglaçante",
         "lluvia helada intensa",
     ),
+    68: ("slight sleet", "leichter Schneeregen", "faible pluie et neige mêlées", "aguanieve ligera"),
+    69: ("heavy sleet", "starker Schneeregen", "forte pluie et neige mêlées", "aguanieve intensa"),
     71: ("slight snowfall", "leichter Schneefall", "faibles chutes de neige", "nevada ligera"),
     73: ("moderate snowfall", "mäßiger Schneefall", "chutes de neige modérées", "nevada moderada"),
     75: ("heavy snowfall", "starker Schneefall", "fortes chutes de neige", "nevada intensa"),
@@ -48,6 +60,18 @@ _WORDS: dict[int, tuple[str, str, str, str]] = {
     80: ("slight rain showers", "leichte Regenschauer", "faibles averses", "chubascos ligeros"),
     81: ("moderate rain showers", "mäßige Regenschauer", "averses modérées", "chubascos moderados"),
     82: ("violent rain showers", "heftige Regenschauer", "violentes averses", "chubascos violentos"),
+    83: (
+        "slight sleet showers",
+        "leichte Schneeregenschauer",
+        "faibles averses de pluie et neige",
+        "chubascos de aguanieve ligeros",
+    ),
+    84: (
+        "heavy sleet showers",
+        "starke Schneeregenschauer",
+        "fortes averses de pluie et neige",
+        "chubascos de aguanieve intensos",
+    ),
     85: (
         "slight snow showers",
         "leichte Schneeschauer",

@@ -16,7 +16,7 @@ from .model import Place
 from .upstream import UpstreamRequest
 
 MAX_NAME = 100
-CANDIDATES = 20
+CANDIDATES = 50
 MAX_ALTERNATIVES = 9
 
 
@@ -85,13 +85,13 @@ class _Result(BaseModel):
     def place(self) -> Place:
         return Place(
             id=self.id,
-            name=self.name,
+            name=_printable(self.name),
             latitude=self.latitude,
             longitude=self.longitude,
             elevation=self.elevation,
             country_code=self.country_code or "",
-            country=self.country or "",
-            region=self.admin1 or "",
+            country=_printable(self.country or ""),
+            region=_printable(self.admin1 or ""),
             timezone=self.timezone or "",
             population=self.population,
         )
@@ -113,7 +113,7 @@ def parse_get(body: bytes) -> Place:
 
 def choose(candidates: Sequence[Place], city: CityName) -> Located | None:
     """The largest of the places that fit, with the others as alternatives; None when none fits."""
-    fitting = [place for place in candidates if _fits(place, city)]
+    fitting = matching(candidates, city)
     wanted = plain(city.name)
     # A search by "Munchen" also finds places that only begin so; those called exactly so go before.
     same = [place for place in fitting if plain(place.name) == wanted]
@@ -123,10 +123,20 @@ def choose(candidates: Sequence[Place], city: CityName) -> Located | None:
     return Located(ranked[0], tuple(ranked[1 : MAX_ALTERNATIVES + 1]) if same else ())
 
 
+def matching(candidates: Sequence[Place], city: CityName) -> list[Place]:
+    """The candidates in the country and region that were named, in the order in which they came."""
+    return [place for place in candidates if _fits(place, city)]
+
+
 def plain(text: str) -> str:
     """Letters only as they compare: no accents, no case."""
     decomposed = unicodedata.normalize("NFKD", text.strip().casefold())
     return "".join(letter for letter in decomposed if not unicodedata.combining(letter))
+
+
+def _printable(text: str) -> str:
+    """Names go into sentences and pictures, where a line end or an escape would do harm."""
+    return "".join(letter for letter in text if letter.isprintable())
 
 
 def _fits(place: Place, city: CityName) -> bool:

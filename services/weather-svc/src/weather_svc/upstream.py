@@ -28,7 +28,8 @@ class UpstreamError(Exception):
     """An upstream did not give an answer that can be used; the text is fit for a client's eyes.
 
     ``timed_out``: it did not answer in time. ``transient``: the same request may work at once.
-    ``retry_after``: it asked to be left alone for so many seconds.
+    ``retry_after``: it asked to be left alone for so many seconds. ``outage``: the upstream is in trouble,
+    not just this request. ``status`` is the HTTP status that it answered with, 0 where it did not.
     """
 
     def __init__(
@@ -37,12 +38,16 @@ class UpstreamError(Exception):
         *,
         timed_out: bool = False,
         transient: bool = False,
+        outage: bool = True,
         retry_after: float | None = None,
+        status: int = 0,
     ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.timed_out = timed_out
         self.transient = transient
+        self.outage = outage
+        self.status = status
         self.retry_after = retry_after
 
 
@@ -115,13 +120,13 @@ class Upstream:
                 raise_error=False,
             )
         except HTTPTimeoutError:
-            raise UpstreamError(f"{name} did not answer in time.", timed_out=True, transient=True) from None
+            raise UpstreamError(f"{name} did not answer in time.", timed_out=True) from None
         except (HTTPClientError, OSError) as error:
             raise _broken(name, error, bool(lines)) from error
         if response.code == 599:
             error_599 = response.error
             if isinstance(error_599, HTTPTimeoutError):
-                raise UpstreamError(f"{name} did not answer in time.", timed_out=True, transient=True)
+                raise UpstreamError(f"{name} did not answer in time.", timed_out=True)
             raise _broken(name, error_599, bool(lines)) from error_599
         if response.code == 304 and modified_since:
             return _answer(b"", response.headers, not_modified=True)
@@ -129,6 +134,8 @@ class Upstream:
             raise UpstreamError(
                 f"{name} answered with status {response.code}.",
                 transient=response.code in _TRY_AGAIN,
+                outage=response.code >= 500 or response.code == 429,
+                status=response.code,
                 retry_after=_retry_after(response.headers.get("Retry-After"), response.code),
             )
         return _answer(response.body, response.headers, not_modified=False)

@@ -1,23 +1,36 @@
-"""What the handlers of places and weather share: reading the query."""
+"""What the handlers of places and weather share: reading the query, and the answer's cache headers."""
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import math
+import re
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import cast
 
-from svc_common import BadRequest, ServiceHandler
+from svc_common import BadRequest, GatewayTimeout, ServiceHandler
+from svc_common.conditional import if_none_match
 
+from ..assembly import State
 from ..conditions import LANGUAGES
-from ..model import Place
+from ..keeping.entry import Entry
+from ..model import Place, Report
 from ..places import BadPlace, Located, parse_city
+from ..settings import WeatherSettings
 from ..units import SYSTEMS, System
-from ..weather import Weather
 
 DEFAULT_CITY = "Berlin,DE"
 TEXT = "text/plain"
 JSON = "application/json"
 
+_NUMBER = re.compile(r"[+-]?[0-9]{1,3}(\.[0-9]{1,20})?")
+_MOST_ID = 2**53
 
-class WeatherHandler(ServiceHandler[Weather]):
+
+class WeatherHandler(ServiceHandler[State]):
     """Knows how a place, units and a language are asked for."""
 
     cancel_on_disconnect = True
@@ -32,34 +45,73 @@ class WeatherHandler(ServiceHandler[Weather]):
 
     def language(self) -> str:
         """``lang``: one of the languages that the service speaks."""
-        language = (self.query("lang", "en") or "en").lower()
+        language = (self.query("lang", "en") or "").lower()
         if language not in LANGUAGES:
             raise BadRequest(f"lang is one of {', '.join(LANGUAGES)}.")
         return language
 
     async def located(self) -> Located:
-        """The place that the query names: by city, or by latitude and longitude; Berlin by default."""
-        city = self.query("city")
+        """The place that the query names: by city, coordinates or id; Berlin by default."""
+        city, number = self.query("city"), self.query("place")
         latitude, longitude = self.query("latitude"), self.query("longitude")
-        if latitude is not None or longitude is not None:
-            if city is not None:
-                raise BadRequest("Give either city or latitude and longitude.")
-            place = Place(
-                latitude=_degrees("latitude", latitude, 90), longitude=_degrees("longitude", longitude, 180)
-            )
-            return Located(place)
+        coordinates = latitude is not None or longitude is not None
+        if (city is not None) + (number is not None) + coordinates > 1:
+            raise BadRequest("Give one of city, place, or latitude and longitude.")
+        weather, language = self.state.weather, self.language()
+        if coordinates:
+            north, east = _degrees("latitude", latitude, 90), _degrees("longitude", longitude, 180)
+            return Located(Place(latitude=north, longitude=east))
+        if number is not None:
+            return await weather.place(self.query_int("place", 0, least=1, most=_MOST_ID), language)
         try:
             name = parse_city(DEFAULT_CITY if city is None else city)
         except BadPlace as error:
             raise BadRequest(str(error)) from None
-        return await self.state.locate(name, self.language())
+        return await weather.locate(name, language)
+
+    async def located_report(self) -> tuple[Located, Entry[Report]]:
+        """The place of the query and its weather, within ``WEATHER_TIMEOUT``."""
+        async with self.deadline():
+            located = await self.located()
+            return located, await self.state.weather.report(located.place)
+
+    @asynccontextmanager
+    async def deadline(self) -> AsyncIterator[None]:
+        """Raise GatewayTimeout when the block takes longer than ``WEATHER_TIMEOUT``."""
+        settings = cast(WeatherSettings, self.context.settings)
+        try:
+            async with asyncio.timeout(settings.weather_timeout):
+                yield
+        except TimeoutError:
+            raise GatewayTimeout("The weather services did not answer in time.") from None
+
+    def unchanged(self, entry: Entry[Report], *variant: object) -> bool:
+        """Set the cache headers; answer 304 and return True when the client has this observation.
+
+        The tag is weak: answers with it say the same of the weather, but the age in them differs.
+        """
+        now = time.time()
+        shared = "public" if self.context.settings.auth_mode == "none" else "private"
+        lifetime = max(0, math.ceil(entry.fresh_until - entry.fetched))
+        self.set_header("Cache-Control", f"{shared}, max-age={lifetime}")
+        self.set_header("Age", str(int(entry.age(now))))
+        text = repr((entry.digest, entry.fresh(now), variant))
+        tag = hashlib.blake2b(text.encode(), digest_size=10).hexdigest()
+        self.set_header("ETag", f'W/"{tag}"')
+        if if_none_match(self.request.headers.get("If-None-Match"), tag):
+            return False
+        self.set_status(304)
+        self.finish()
+        return True
+
+    def write_text(self, text: str) -> None:
+        """Answer with plain text."""
+        self.set_header("Content-Type", f"{TEXT}; charset=utf-8")
+        self.write(text)
 
 
 def _degrees(name: str, text: str | None, limit: int) -> float:
-    try:
-        value = float(text or "")
-    except ValueError:
-        value = math.nan
-    if not -limit <= value <= limit:  # not a number neither
+    if text is None or not _NUMBER.fullmatch(text) or abs(float(text)) > limit:
         raise BadRequest(f"{name} must be a number from -{limit} to {limit}; give both coordinates.")
-    return round(value, 2)  # about a kilometre: finer than any forecast, and places near each other share one
+    # About a kilometre: finer than any forecast, and people near each other share an answer. No minus zero.
+    return round(float(text), 2) + 0.0

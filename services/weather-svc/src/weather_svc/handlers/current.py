@@ -2,42 +2,44 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import time
 
-from ..render.document import observation_document, place_document, places_document, timestamp
-from ..render.text import current_sentence
+import orjson
+
+from svc_common.events import CONTENT_TYPE as EVENT_STREAM
+
+from ..render.document import current_document
+from ..render.text import current_text
+from ..watch import changes
 from .base import JSON, TEXT, WeatherHandler
 
 
 class CurrentHandler(WeatherHandler):
-    """The weather now: a sentence, or everything as JSON."""
+    """The weather now: a sentence, everything as JSON, or an event whenever it changes."""
 
     async def get(self) -> None:
         """Answer in the form that ``Accept`` asks for; text by default."""
-        kind = self.negotiate(TEXT, JSON)
+        kind = EVENT_STREAM if self.wants_events() else self.negotiate(TEXT, JSON)
+        self.add_vary("Accept")
         system, language = self.units(), self.language()
-        located = await self.located()
-        answer = await self.state.report(located.place)
-        observation = answer.report.current
-        if kind == JSON:
-            age = (datetime.now(UTC) - answer.fetched).total_seconds()
-            self.write_json(
-                {
-                    "place": place_document(located.place),
-                    "ambiguous": bool(located.alternatives),
-                    "alternatives": places_document(located.alternatives),
-                    **observation_document(observation, system, language),
-                    "provider": answer.provider,
-                    "attribution": answer.attribution,
-                    "fetched_at": timestamp(answer.fetched),
-                    "age": max(0, round(age)),
-                    "stale": False,
-                    "simulated": answer.simulated,
-                }
+        located, entry = await self.located_report()
+        if kind == EVENT_STREAM:
+            await self.stream_events(
+                changes(
+                    self.state.weather,
+                    located.place,
+                    entry,
+                    part=lambda known: known.value.current,
+                    render=lambda known: orjson.dumps(
+                        current_document(known, located, system, language, time.time())
+                    ),
+                    last_id=self.request.headers.get("Last-Event-ID"),
+                )
             )
             return
-        lines = [current_sentence(observation, located.place, system, language)]
-        if answer.simulated:
-            lines.append("(simulated)")
-        self.set_header("Content-Type", f"{TEXT}; charset=utf-8")
-        self.write("".join(f"{line}\n" for line in lines))
+        if self.unchanged(entry, kind, system, language, located):
+            return
+        if kind == JSON:
+            self.write_json(current_document(entry, located, system, language, time.time()))
+        else:
+            self.write_text(current_text(entry, located, system, language, time.time()))

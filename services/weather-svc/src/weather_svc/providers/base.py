@@ -21,6 +21,8 @@ class Provider(ABC):
     name: ClassVar[str]
     lifetime: ClassVar[float]
     """Seconds for which what it says is fresh."""
+    keeps_expires: ClassVar[bool] = False
+    """Whether the ``Expires`` of an answer counts instead."""
     attribution: ClassVar[str]
     """What its licence wants to be told to readers."""
 
@@ -31,3 +33,7 @@ class Provider(ABC):
     @abstractmethod
     def parse(self, answers: Sequence[bytes], place: Place, now: datetime) -> Report:
         """The answers, in the order of ``requests``. Raises BadAnswer, or ValueError for anything odd."""
+
+    def renew(self, report: Report, now: datetime) -> Report:
+        """A known report of which the provider says that nothing has changed."""
+        return report

@@ -1,0 +1,63 @@
+"""Watching a place: its weather now, and again whenever it changes."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+import time
+from collections.abc import AsyncIterator, Callable
+
+from pydantic import TypeAdapter
+
+from svc_common import Event, Problem
+
+from .keeping.entry import Entry
+from .model import Day, Hour, Observation, Place, Report
+from .weather import Weather
+
+Part = Observation | tuple[tuple[Hour, ...], tuple[Day, ...]]
+
+_PART: TypeAdapter[Part] = TypeAdapter(Part)
+_LEAST_PAUSE = 0.5
+_AFTER_FAILURE = 15.0
+_JITTER = 0.1
+
+
+async def changes(
+    weather: Weather,
+    place: Place,
+    entry: Entry[Report],
+    *,
+    part: Callable[[Entry[Report]], Part],
+    render: Callable[[Entry[Report]], bytes],
+    last_id: str | None,
+) -> AsyncIterator[Event]:
+    """An event for the present state, unless the client has it, and one for each change of ``part``.
+
+    The place is looked at when what is known of it goes stale; all who watch it share the request.
+    """
+    seen = last_id
+    while True:
+        name = _name(part(entry), entry)
+        if name != seen:
+            seen = name
+            yield Event(data=render(entry).decode(), event="weather", id=name)
+        await asyncio.sleep(_pause(entry))
+        try:
+            entry = await weather.report(place, patient=True)
+        except Problem:
+            continue  # the stream goes on; the state that was told last stays the last known
+
+
+def _pause(entry: Entry[Report]) -> float:
+    left = entry.fresh_until - time.time()
+    if left <= 0:  # stale although it was just asked for: the upstream fails
+        return _AFTER_FAILURE * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311
+    return max(left, _LEAST_PAUSE)
+
+
+def _name(part: Part, entry: Entry[Report]) -> str:
+    """The same for the same weather from the same source, in every replica."""
+    content = entry.source.encode() + _PART.dump_json(part)
+    return hashlib.blake2b(content, digest_size=10).hexdigest()
