@@ -28,9 +28,6 @@ Database: TypeAlias = AsyncIOMotorDatabase[Stored]
 Client: TypeAlias = AsyncIOMotorClient[Stored]
 
 
-_SELECTION_STEP = 500  # milliseconds: the driver, waiting for a server, looks at its clock this often
-
-
 class Connection:
     """One MongoDB, and the database of the native documents in it.
 
@@ -55,7 +52,7 @@ class Connection:
         try:
             self.client: Client = AsyncIOMotorClient(
                 uri,
-                serverSelectionTimeoutMS=max(milliseconds - _SELECTION_STEP, milliseconds // 2),
+                serverSelectionTimeoutMS=milliseconds,
                 connectTimeoutMS=milliseconds,
                 waitQueueTimeoutMS=milliseconds,
                 # A server that is back is noticed at the next heartbeat
@@ -95,7 +92,7 @@ class Connection:
 class Call:
     """One call to MongoDB: a place in the pool, a deadline, metrics and readable errors."""
 
-    __slots__ = ("_inner", "_operation", "_places", "_timeout")
+    __slots__ = ("_clock", "_driver", "_operation", "_places", "_timeout")
 
     def __init__(self, places: asyncio.Semaphore, operation: str, timeout: float) -> None:
         self._places = places
@@ -103,22 +100,18 @@ class Call:
         self._timeout = timeout
 
     async def __aenter__(self) -> None:
-        left = self._timeout
-        if self._places.locked():
-            loop = asyncio.get_running_loop()
-            start = loop.time()
-            try:
-                async with asyncio.timeout(left):
-                    await self._places.acquire()
-            except TimeoutError:
-                raise StoreUnavailable(
-                    STORE, "Every connection to MongoDB is busy; try again soon."
-                ) from None
-            left = max(left - (loop.time() - start), 0.001)
-        else:
+        self._clock = asyncio.timeout(self._timeout)
+        await self._clock.__aenter__()
+        try:
             await self._places.acquire()
-        self._inner = _observed(self._operation, left)
-        self._inner.__enter__()
+        except asyncio.CancelledError:
+            await self._stop_clock("Every connection to MongoDB is busy; try again soon.")
+            raise
+        # The driver has the same deadline, so that its threads do not go on for nobody; while it waits for a
+        # server it looks at it only every half second, which is why there is a clock of our own
+        left = (self._clock.when() or 0.0) - asyncio.get_running_loop().time()
+        self._driver = _observed(self._operation, max(left, 0.001))
+        self._driver.__enter__()
 
     async def __aexit__(
         self,
@@ -127,7 +120,21 @@ class Call:
         traceback: TracebackType | None,
     ) -> None:
         self._places.release()
-        self._inner.__exit__(kind, error, traceback)
+        try:
+            self._driver.__exit__(kind, error, traceback)
+        finally:
+            if isinstance(error, asyncio.CancelledError):
+                await self._stop_clock("")
+            else:
+                await self._clock.__aexit__(None, None, None)
+
+    async def _stop_clock(self, detail: str) -> None:
+        """End a cancelled call: StoreUnavailable when it was its own clock that cancelled it."""
+        error = asyncio.CancelledError()
+        try:
+            await self._clock.__aexit__(asyncio.CancelledError, error, None)
+        except TimeoutError:
+            raise StoreUnavailable(STORE, detail) from None
 
 
 @contextmanager
