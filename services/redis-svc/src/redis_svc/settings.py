@@ -28,7 +28,7 @@ class RedisSettings(ServiceSettings):
         20.0, gt=0, description="Longest that a waiting command waits; longer waits are cut to this."
     )
     redis_max_reply_bytes: int = Field(
-        64 * 2**20, ge=1024, description="Largest single reply of Redis that is passed on."
+        64 * 2**20, ge=2**20, description="Largest single reply of Redis that is passed on."
     )
     redis_max_pipeline: int = Field(10_000, ge=1, description="Most commands in a pipeline or transaction.")
     redis_max_subscriptions: int = Field(

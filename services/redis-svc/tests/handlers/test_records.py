@@ -190,11 +190,11 @@ async def test_a_body_over_the_limit_stores_nothing(redis_url: str, raw: Redis) 
 
 
 async def test_a_large_value_over_the_reply_limit_is_refused_clearly(redis_url: str, raw: Redis) -> None:
-    await raw.set("large", b"x" * 200_000)
-    async with serving(service, REDIS_URL=redis_url, REDIS_MAX_REPLY_BYTES="100000") as svc:
+    await raw.set("large", b"x" * 3_000_000)
+    async with serving(service, REDIS_URL=redis_url, REDIS_MAX_REPLY_BYTES="1048576") as svc:
         answer = await svc.client.get("/v1/records/large")
         assert answer.status_code == 502
-        assert "over the limit of 100000 bytes" in answer.json()["detail"]
+        assert "over the limit of 1048576 bytes" in answer.json()["detail"]
         assert (await svc.client.get("/v1/records/small")).status_code == 404
 
 

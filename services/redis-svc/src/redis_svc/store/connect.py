@@ -9,7 +9,7 @@ import socket
 from svc_common import StoreUnavailable
 
 from ..address import Endpoint, Login
-from .replies import Command, ConnectionLost, ServerError
+from ..replies import Command, ConnectionLost, ServerError
 from .wire import Wire
 
 CLIENT_NAME = b"redis-svc"

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from svc_common import StoreUnavailable
 
 from ..address import Endpoint, Login
+from ..replies import Command, ConnectionLost, Reply
 from .connect import open_wire
-from .replies import Command, ConnectionLost, Reply
 from .wire import Wire
 
 

@@ -16,7 +16,7 @@ from redis.crc import key_slot
 
 from svc_common import Conflict, PreconditionFailed, observe_store
 
-from .replies import Reply, raised
+from ..replies import Reply, raised
 from .scripts import Script
 from .topology import Topology
 

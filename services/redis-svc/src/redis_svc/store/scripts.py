@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from .replies import Command, Reply, ServerError
+from ..replies import Command, Reply, ServerError
 from .topology import Topology
 
 

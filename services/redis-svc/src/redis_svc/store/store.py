@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from svc_common import observe_store
+from svc_common import StoreUnavailable, TooManyRequests, observe_store
 
-from ..address import Address, Endpoint
+from ..blocking import capped
+from ..command_table import CommandInfo, CommandTable, parse_command_table
+from ..policy import Policy
+from ..replies import Command, ConnectionLost, Reply, ServerError, raised
 from ..settings import RedisSettings
-from .node import Limits, Node
+from .node import Limits
+from .open import open_topology
 from .records import RecordStore
-from .replies import raised
-from .topology import Single, Topology
+from .topology import Topology
+
+_UNAVAILABLE = frozenset(("CLUSTERDOWN", "LOADING", "MASTERDOWN", "READONLY", "TRYAGAIN"))
+"""Errors of a server that is changing its place or state: nothing was done, and soon it can be."""
 
 
 class Store:
     """Redis, with everything the service does with it."""
 
-    def __init__(self, topology: Topology) -> None:
+    def __init__(self, topology: Topology, settings: RedisSettings) -> None:
         self.topology = topology
         self.records = RecordStore(topology)
+        self._block_seconds = settings.redis_block_seconds
+        self._patience = settings.store_timeout
+        self._own_connections = settings.redis_blocking_connections
+        self.policy = Policy(settings.redis_allow_commands, settings.redis_deny_commands)
+        self._table: CommandTable | None = None
+        self._table_of = -1
 
     async def ping(self) -> None:
         """Return when Redis answers; raises StoreUnavailable when it does not."""
@@ -28,20 +41,84 @@ class Store:
             (reply,) = await self.topology.request([(b"PING",)])
         raised(reply)
 
+    async def commands(self) -> CommandTable:
+        """What the server says about its commands; asked again after a reconnect."""
+        connects = self.topology.connects
+        if self._table is None or self._table_of != connects:
+            with observe_store("redis", "command"):
+                (reply,) = await self.topology.request([(b"COMMAND",)], bulk=True)
+            self._table = parse_command_table(raised(reply))
+            self._table_of = connects
+        return self._table
+
+    async def execute(self, command: Command, info: CommandInfo) -> Reply:
+        """Run one command; Redis's errors are values. Raises StoreUnavailable."""
+        with observe_store("redis", info.name):
+            (reply,) = await self.topology.request([command], bulk=not info.quick)
+        return _available(reply)
+
+    async def pipeline(self, commands: Sequence[Command]) -> list[Reply]:
+        """Run commands in order, not atomically; one reply for each."""
+        with observe_store("redis", "pipeline"):
+            return await self.topology.request(commands)
+
+    async def transaction(self, commands: Sequence[Command]) -> list[Reply] | ServerError:
+        """Run commands atomically; one reply for each, or why none of them was run."""
+        with observe_store("redis", "transaction"):
+            outcome = await self.topology.transaction(commands)
+        if isinstance(outcome, ServerError):
+            _available(outcome)
+        return outcome
+
+    async def blocking(self, command: Command, info: CommandInfo) -> Reply:
+        """Run a command that waits, on a connection of its own; cancelling it closes the connection.
+
+        The wait is cut to ``REDIS_BLOCK_SECONDS``. Raises TooManyRequests when too many wait already.
+        """
+        with self.own_connection():
+            wire = await self.topology.dedicated(command)
+            try:
+                with observe_store("redis", info.name):
+                    async with asyncio.timeout(self._block_seconds + self._patience):
+                        (reply,) = await wire.request([capped(command, self._block_seconds)])
+                return _available(reply)
+            except TimeoutError:
+                return None
+            except ConnectionLost as error:
+                raise StoreUnavailable("redis") from error
+            finally:
+                wire.close()
+
+    def own_connection(self) -> _Place:
+        """A place among the connections that are not shared, to be held in a ``with`` block."""
+        return _Place(self)
+
+
+class _Place:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __enter__(self) -> None:
+        if self._store._own_connections <= 0:
+            raise TooManyRequests("Too many commands wait at once; try again soon.")
+        self._store._own_connections -= 1
+
+    def __exit__(self, *_: object) -> None:
+        self._store._own_connections += 1
+
+
+def _available(reply: Reply) -> Reply:
+    if isinstance(reply, ServerError) and reply.code in _UNAVAILABLE:
+        raise StoreUnavailable("redis", f"The store redis cannot do this now ({reply.code}).") from reply
+    return reply
+
 
 @asynccontextmanager
 async def open_store(settings: RedisSettings) -> AsyncIterator[Store]:
     """The service's lifespan. Connects when the first command needs it, so Redis may come later."""
     limits = Limits(timeout=settings.store_timeout, max_reply=settings.redis_max_reply_bytes)
-    topology = _topology(settings.address(), limits)
+    topology = open_topology(settings.address(), limits)
     try:
-        yield Store(topology)
+        yield Store(topology, settings)
     finally:
         await topology.close()
-
-
-def _topology(address: Address, limits: Limits) -> Topology:
-    async def locate() -> Endpoint:
-        return address.endpoints[0]
-
-    return Single(Node(locate, address.login, limits))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from ..replies import Command, Reply, ServerError
 from .node import Node
-from .replies import Command, Reply
 from .wire import Wire
 
 
@@ -22,8 +22,8 @@ class Topology(Protocol):
         """One reply for each command, in order. Commands for different servers run side by side."""
         ...
 
-    async def together(self, commands: Sequence[Command], *, key: bytes | None) -> list[Reply]:
-        """Commands that must reach one server with nothing between them; ``key`` says which server."""
+    async def transaction(self, commands: Sequence[Command]) -> list[Reply] | ServerError:
+        """Run commands atomically: one reply for each, or the error that kept all of them from being run."""
         ...
 
     async def dedicated(self, command: Command, *, patience: float = 0) -> Wire:
@@ -54,9 +54,9 @@ class Single:
         """One reply for each command, in order."""
         return await self._node.request(commands, bulk=bulk)
 
-    async def together(self, commands: Sequence[Command], *, key: bytes | None) -> list[Reply]:
-        """Commands with nothing between them."""
-        return await self._node.request(commands)
+    async def transaction(self, commands: Sequence[Command]) -> list[Reply] | ServerError:
+        """Run commands atomically."""
+        return await run_transaction(self._node, commands)
 
     async def dedicated(self, command: Command, *, patience: float = 0) -> Wire:
         """A connection of the caller's own."""
@@ -69,3 +69,13 @@ class Single:
     async def close(self) -> None:
         """Close the shared connections."""
         await self._node.close()
+
+
+async def run_transaction(node: Node, commands: Sequence[Command]) -> list[Reply] | ServerError:
+    """MULTI, the commands and EXEC in one piece, so that no other caller's command comes between."""
+    *queued, outcome = await node.request([(b"MULTI",), *commands, (b"EXEC",)])
+    if isinstance(outcome, list):
+        return outcome
+    # EXECABORT says only that something was wrong before; what was wrong was said when it was queued
+    refused = next((reply for reply in queued if isinstance(reply, ServerError)), outcome)
+    return refused if isinstance(refused, ServerError) else ServerError("ERR the transaction was discarded")

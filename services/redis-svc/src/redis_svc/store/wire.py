@@ -16,7 +16,7 @@ from typing import cast
 
 import hiredis
 
-from .replies import Command, ConnectionLost, Reply, ReplyTooLarge, ServerError
+from ..replies import Command, ConnectionLost, Reply, ReplyTooLarge, ServerError
 
 _MORE = object()  # what the parser returns while a reply is incomplete
 

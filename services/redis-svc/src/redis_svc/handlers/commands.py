@@ -1,0 +1,137 @@
+"""One command or several over the Upstash protocol."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from svc_common import BadRequest, NotFound
+
+from ..blocking import timeout_position
+from ..policy import Policy
+from ..replies import Command, Reply, ServerError
+from ..upstash.requests import batch_from_json, from_json, from_path
+from .upstash import UpstashHandler
+
+_NATIVE = frozenset(("v1", "docs", "openapi.json", "subscribe", "psubscribe", "monitor"))
+
+
+class _CommandHandler(UpstashHandler):
+    async def run(self, command: Command) -> None:
+        """Judge a command, send it, answer."""
+        table = await self.state.commands()
+        info, refusal = self.judge(table, self.state.policy, command)
+        if refusal is not None or info is None:
+            self.reply(refusal)
+        elif "blocking" in info.flags and timeout_position(command) is not None:
+            self.cancel_on_disconnect = True
+            self.reply(await self.state.blocking(command, info))
+        else:
+            self.reply(await self.state.execute(command, info))
+
+
+class BodyCommandHandler(_CommandHandler):
+    """``POST`` to the service's address: ``["SET","k",1]``."""
+
+    async def post(self) -> None:
+        """Run the command in the body."""
+        with self.understanding():
+            command = from_json(self.request.body)
+        await self.run(command)
+
+
+class PathCommandHandler(_CommandHandler):
+    """``/{command}/{arg}/…``."""
+
+    async def prepare(self) -> None:
+        """Addresses of the service itself are no commands."""
+        self._path = self.request.path[len(self.context.settings.base_path) :].removeprefix("/")
+        if self._path.partition("/")[0] in _NATIVE:
+            self.problem_shape = True
+        await super().prepare()
+        if self.problem_shape:
+            raise NotFound("There is nothing at this address.")
+
+    problem_shape = False
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """A problem where no command was meant."""
+        if self.problem_shape:
+            super(UpstashHandler, self).write_error(status_code, **kwargs)
+        else:
+            super().write_error(status_code, **kwargs)
+
+    async def get(self, command: str) -> None:
+        """Run the command in the path."""
+        await self.run(from_path(self._path, b"", self.request.query))
+
+    async def post(self, command: str) -> None:
+        """Run the command in the path with the body as its next argument."""
+        await self.run(from_path(self._path, self.request.body, self.request.query))
+
+    async def put(self, command: str) -> None:
+        """As POST."""
+        await self.post(command)
+
+
+class PipelineHandler(UpstashHandler):
+    """``POST /pipeline``: commands in order, each with its own result or error."""
+
+    async def post(self) -> None:
+        """Run the commands in the body."""
+        with self.understanding():
+            commands = batch_from_json(self.request.body, self.settings_.redis_max_pipeline)
+        replies, places = await self._judged(commands)
+        if places:
+            found = await self.state.pipeline([commands[place] for place in places])
+            for place, reply in zip(places, found, strict=True):
+                replies[place] = reply
+        self.reply_batch(replies)
+
+    async def _judged(self, commands: list[Command]) -> tuple[list[Reply], list[int]]:
+        """The refusals in their places, and the places of the commands that may be sent."""
+        table = await self.state.commands()
+        policy: Policy = self.state.policy
+        replies: list[Reply] = [None] * len(commands)
+        places = []
+        for place, command in enumerate(commands):
+            info, refusal = self.judge(table, policy, command)
+            if refusal is None and self.may_wait(command, "blocking" in info.flags if info else False):
+                name = command[0].decode("utf-8", "replace").upper()
+                refusal = ServerError(f"ERR {name} waits, and a pipeline does not; send it on its own")
+            if refusal is not None:
+                replies[place] = refusal
+            else:
+                places.append(place)
+        return replies, places
+
+    def may_wait(self, command: Command, blocking: bool) -> bool:
+        """Whether the command would hold the shared connection."""
+        return blocking and timeout_position(command) is not None
+
+
+class TransactionHandler(PipelineHandler):
+    """``POST /multi-exec``: commands that are run together or not at all."""
+
+    def may_wait(self, command: Command, blocking: bool) -> bool:
+        """Inside of a transaction no command waits."""
+        return False
+
+    async def post(self) -> None:
+        """Run the commands in the body."""
+        if self.form == "resp2":
+            raise BadRequest("ERR transactions answer JSON only")
+        with self.understanding():
+            commands = batch_from_json(self.request.body, self.settings_.redis_max_pipeline)
+        replies, places = await self._judged(commands)
+        if len(places) < len(commands):
+            refusal = next(reply for reply in replies if isinstance(reply, ServerError))
+            self.reply(ServerError(f"EXECABORT Transaction discarded because of: {refusal.message}"))
+            return
+        if not commands:
+            self.reply_batch([])
+            return
+        outcome = await self.state.transaction(commands)
+        if isinstance(outcome, ServerError):
+            self.reply(ServerError(f"EXECABORT Transaction discarded because of: {outcome.message}"))
+        else:
+            self.reply_batch(outcome)

@@ -1,0 +1,78 @@
+"""Which commands may be sent, by what the server says about them. Pure.
+
+Connections to Redis are shared, so what holds or changes one is never let through; no setting can allow it.
+What can take the server down, read its files or show other people's commands (the ACL category ``@admin``
+and a few more) is refused unless a setting allows it. A script is one command to this policy: what it may
+call is for the ACL of the user that the service logs in as.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from svc_common import Access
+
+from .command_table import CommandInfo
+
+_HARMLESS_CONNECTION = frozenset(("ping", "echo", "command"))
+_TAKES_THE_CONNECTION = frozenset(("monitor", "sync", "psync", "replconf", "client|no-evict"))
+_ALSO_REFUSED = frozenset(("migrate", "swapdb", "restore-asking"))
+_WALKS_EVERY_KEY = frozenset(("scan", "keys"))
+_INSTEAD = {
+    "subscribe": "use /subscribe/CHANNEL",
+    "psubscribe": "use /psubscribe/PATTERN",
+    "monitor": "use /monitor",
+    "multi": "use /multi-exec",
+    "exec": "use /multi-exec",
+}
+
+
+class Policy:
+    """``allow`` and ``deny`` are names (``config``, ``config|get``) or categories (``@dangerous``)."""
+
+    def __init__(self, allow: Iterable[str] = (), deny: Iterable[str] = ()) -> None:
+        self._allow = frozenset(word.lower() for word in allow)
+        self._deny = frozenset(word.lower() for word in deny)
+
+    def refusal(self, info: CommandInfo, scope: Access) -> str | None:
+        """The error for a caller with ``scope``; None when the command may be sent."""
+        name = info.name.replace("|", " ").upper()
+        if takes_connection(info):
+            instead = _INSTEAD.get(info.name)
+            return f"ERR {name} holds or changes its connection, and connections are shared here" + (
+                f"; {instead}" if instead else ""
+            )
+        if _named(info, self._deny):
+            return f"NOPERM {name} is refused by REDIS_DENY_COMMANDS"
+        if "@admin" in info.categories or info.name in _ALSO_REFUSED:
+            if not _named(info, self._allow):
+                return f"NOPERM {name} is not allowed here; REDIS_ALLOW_COMMANDS can allow it"
+            if scope < Access.ADMIN:
+                return f"NOPERM {name} needs a token with the scope admin"
+        if scope < Access.WRITE and not reads_only(info):
+            return f"NOPERM {name} needs a token with the scope write"
+        return None
+
+
+def takes_connection(info: CommandInfo) -> bool:
+    """Whether the command holds or changes the connection it is sent on."""
+    if info.name in _TAKES_THE_CONNECTION or "@transaction" in info.categories:
+        return True
+    if info.name.endswith("subscribe") and "pubsub" in info.flags:
+        return True
+    return (
+        "@connection" in info.categories
+        and "@admin" not in info.categories
+        and info.name.partition("|")[0] not in _HARMLESS_CONNECTION
+    )
+
+
+def reads_only(info: CommandInfo) -> bool:
+    """Whether a token with the scope read may send it."""
+    if info.name in _WALKS_EVERY_KEY:
+        return False
+    return "readonly" in info.flags or info.name.partition("|")[0] in _HARMLESS_CONNECTION
+
+
+def _named(info: CommandInfo, words: frozenset[str]) -> bool:
+    return info.name in words or info.name.partition("|")[0] in words or not words.isdisjoint(info.categories)
