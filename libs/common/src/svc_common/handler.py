@@ -7,13 +7,16 @@ services do the same way (who may call, limits, logs, metrics, CORS) happens her
 from __future__ import annotations
 
 import asyncio
+import random
 import re
-import secrets
+import time
 from collections.abc import AsyncGenerator, AsyncIterable, Mapping
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Generic, cast
 
 import orjson
+from tornado.httputil import HTTPHeaders, format_timestamp
 from tornado.iostream import StreamClosedError
 from tornado.web import Finish, HTTPError, MissingArgumentError, RequestHandler
 from typing_extensions import TypeVar
@@ -91,7 +94,7 @@ class ServiceHandler(RequestHandler, Generic[StateT]):
         """The request's ``X-Request-ID``, or a new one where it has none that is fit for a log."""
         if not self._request_id:
             given = self.request.headers.get("X-Request-ID", "")
-            self._request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+            self._request_id = given if given and _REQUEST_ID.fullmatch(given) else new_request_id()
         return self._request_id
 
     def query(self, name: str, default: str | None = None) -> str | None:
@@ -262,13 +265,13 @@ class ServiceHandler(RequestHandler, Generic[StateT]):
         self._task = asyncio.current_task()
         self._counted = True
         context.in_flight += 1
-        metrics.IN_FLIGHT.labels(context.name).inc()
+        metrics.in_flight(context.name).inc()
         self._deadline = asyncio.get_running_loop().call_later(context.settings.request_timeout, self._expire)
         access = self.access()
         if access is not Access.PUBLIC:
             await self._admit(access)
-        encoding = self.request.headers.get("Content-Encoding", "identity")
-        if encoding.lower() != "identity":
+        headers = self.request.headers
+        if "Content-Encoding" in headers and headers["Content-Encoding"].lower() != "identity":
             raise UnsupportedMediaType("Send the body without Content-Encoding.")
 
     async def _admit(self, access: Access) -> None:
@@ -307,14 +310,28 @@ class ServiceHandler(RequestHandler, Generic[StateT]):
                 self.set_header(name, value)
         self.set_status(204)
 
+    def clear(self) -> None:
+        """An empty answer with the headers of every answer, errors included."""
+        # Tornado formats a Date and sets a Server and a Content-Type that we drop: 9 µs against 3 µs
+        self._write_buffer = []
+        self._status_code = 200
+        self._reason = "OK"
+        self._headers = HTTPHeaders()
+        self._headers["Date"] = http_date()
+        self.set_default_headers()
+
     def set_default_headers(self) -> None:
         """Headers of every answer, errors included."""
-        self.clear_header("Server")
-        self.clear_header("Content-Type")
-        self.set_header("X-Content-Type-Options", "nosniff")
-        self.set_header("X-Request-ID", self.request_id)
-        for name, value in self.context.cors.headers(self.request.headers.get("Origin")).items():
-            self.set_header(name, value)
+        headers = self._headers  # the values need none of set_header's checks
+        headers["X-Content-Type-Options"] = "nosniff"
+        headers["X-Request-ID"] = self.request_id
+        if self.context.cors.enabled:
+            for name, value in self.context.cors.headers(self.request.headers.get("Origin")).items():
+                headers[name] = value
+
+    def check_etag_header(self) -> bool:
+        """Whether If-None-Match holds the answer's tag; asked for each answer, and most have no tag."""
+        return "Etag" in self._headers and super().check_etag_header()
 
     def decode_argument(self, value: bytes, name: str | None = None) -> str:
         """Arguments and path variables are UTF-8; BadRequest otherwise."""
@@ -430,7 +447,7 @@ class ServiceHandler(RequestHandler, Generic[StateT]):
         if self._counted:
             self._counted = False
             context.in_flight -= 1
-            metrics.IN_FLIGHT.labels(context.name).dec()
+            metrics.in_flight(context.name).dec()
         if self._streaming:
             self._streaming = False
             context.streams -= 1
@@ -463,6 +480,24 @@ class ProblemHandler(ServiceHandler[Any]):
 
     async def prepare(self) -> None:
         raise self._problem
+
+
+def new_request_id() -> str:
+    """16 hex digits. They need to differ, not to be hard to guess: `secrets` costs 2 µs, this 0.2 µs."""
+    return f"{_randbits(64):016x}"
+
+
+_randbits = random.Random().getrandbits  # noqa: S311  # seeded by the system in each process
+
+
+@lru_cache(maxsize=2)
+def _date_of(second: int) -> str:
+    return format_timestamp(second)
+
+
+def http_date() -> str:
+    """Now, as a Date header; formatted once a second (5 µs each time otherwise)."""
+    return _date_of(int(time.time()))
 
 
 def parse_json(body: bytes) -> Any:

@@ -64,6 +64,12 @@ def _request_series(service: str, route: str, method: str, status: str) -> tuple
     return REQUESTS.labels(*labels), DURATION.labels(*labels)
 
 
+@lru_cache(maxsize=16)
+def in_flight(service: str) -> Gauge:
+    """The gauge of requests being served; found once (see above), since it is moved twice a request."""
+    return IN_FLIGHT.labels(service)
+
+
 def observe_request(service: str, route: str, method: str, status: int, seconds: float) -> None:
     """Count one answered request."""
     if method not in _METHODS:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from urllib.parse import unquote_to_bytes
 
 from tornado.web import RequestHandler
@@ -51,7 +52,7 @@ class Route:
     secret_path: bool = False
     kwargs: Mapping[str, object] = field(default_factory=dict)
 
-    @property
+    @cached_property  # asked for by every request
     def methods(self) -> tuple[str, ...]:
         """The methods that the handler implements, without HEAD and OPTIONS."""
         return tuple(
@@ -60,7 +61,7 @@ class Route:
             if method not in _NOT_DECLARED and _implements(self.handler, method)
         )
 
-    @property
+    @cached_property
     def allow(self) -> str:
         """The value of an ``Allow`` header."""
         methods = list(self.methods)
