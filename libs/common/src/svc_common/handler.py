@@ -10,7 +10,7 @@ import asyncio
 import random
 import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable
 from functools import lru_cache
 from types import TracebackType
 from typing import Any, Generic, cast
@@ -27,7 +27,7 @@ from .auth.access import Access
 from .context import ServiceContext
 from .events import CONTENT_TYPE as EVENT_STREAM
 from .events import GOODBYE, HEARTBEAT, HEARTBEAT_SECONDS, SLOW_READER_SECONDS, Event
-from .logs import get_logger
+from .logs import get_logger, log_request
 from .negotiation import best_type, media_type
 from .problems import CONTENT_TYPE as PROBLEM_JSON
 from .problems import (
@@ -454,7 +454,7 @@ class ServiceHandler(RequestHandler, Generic[StateT]):
             metrics.STREAMS.labels(context.name).dec()
         route = self.route.pattern if self.route else "unmatched"
         metrics.observe_request(context.name, route, request.method or "", status, seconds)
-        fields: Mapping[str, Any] = {
+        fields: dict[str, Any] = {
             "method": request.method,
             "path": route if self.route and self.route.secret_path else request.path,
             "route": route,
@@ -463,12 +463,13 @@ class ServiceHandler(RequestHandler, Generic[StateT]):
             "request_id": self.request_id,
             "remote": request.remote_ip,
         }
-        trace = trace_id(request.headers.get("traceparent"))
-        if trace:
-            fields = {**fields, "trace_id": trace}
+        if "traceparent" in request.headers:
+            trace = trace_id(request.headers["traceparent"])
+            if trace:
+                fields["trace_id"] = trace
         if self.principal is not None:
-            fields = {**fields, "caller": self.principal.name}
-        log.info("request", **fields)
+            fields["caller"] = self.principal.name
+        log_request(fields)
 
 
 class ProblemHandler(ServiceHandler[Any]):
