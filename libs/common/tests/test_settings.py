@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pydantic import Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr
 
 from svc_common import CommaList, ServiceSettings, SettingsError, load_settings
 from svc_common.settings import describe_settings, masked
@@ -42,6 +42,18 @@ def test_a_value_from_a_file(environment: pytest.MonkeyPatch, tmp_path: Path) ->
     environment.delenv("STORE_URL")
     environment.setenv("STORE_URL_FILE", str(secret))
     assert load_settings(StoreSettings).store_url.get_secret_value() == "from a file"
+
+
+@pytest.mark.parametrize("variable", ["STORE_ADDRESS", "OLD_STORE_ADDRESS"])
+def test_a_file_for_a_setting_with_several_names(
+    variable: str, environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Renamed(ServiceSettings):
+        address: str = Field(validation_alias=AliasChoices("store_address", "old_store_address"))
+
+    (tmp_path / "address").write_text("from a file\n")
+    environment.setenv(f"{variable}_FILE", str(tmp_path / "address"))
+    assert load_settings(Renamed).address == "from a file"
 
 
 def test_a_variable_and_its_file_contradict_each_other(

@@ -67,10 +67,9 @@ class _FileSource(PydanticBaseSettingsSource):
     def __call__(self) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for field_name, field in self.settings_cls.model_fields.items():
-            value, key, _ = self.get_field_value(field, field_name)
+            value, _, _ = self.get_field_value(field, field_name)
             if value is not None:
-                # pydantic-settings looks a value up by its alias where there is one, else by the field's name
-                values[key if field.validation_alias is not None else field_name] = value
+                values[_input_key(field_name, field)] = value
         return values
 
 
@@ -204,6 +203,14 @@ def variable_names(field_name: str, field: FieldInfo) -> tuple[str, ...]:
     if isinstance(alias, AliasChoices):
         return tuple(str(choice).upper() for choice in alias.choices)
     return (str(alias or field_name).upper(),)
+
+
+def _input_key(field_name: str, field: FieldInfo) -> str:
+    """What pydantic looks a value up by: the alias as it is written, where there is one, else the field's name."""
+    alias = field.validation_alias
+    if isinstance(alias, AliasChoices):
+        return str(alias.choices[0])
+    return str(alias or field_name)
 
 
 def is_secret(field: FieldInfo) -> bool:
