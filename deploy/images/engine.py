@@ -20,7 +20,7 @@ class EngineError(Exception):
 
 
 def find_engine(wanted: str = "", candidates: Sequence[str] = ENGINES) -> str:
-    """The wanted engine, or the first that is there and works (docker's program may be there without its daemon).
+    """The wanted engine, or the first that works: docker's program may be there without its daemon.
 
     Raises EngineError.
     """

@@ -2,8 +2,9 @@
 
     python deploy/images/images_smoke.py            all four images, as `make images` names them
 
-Each runs read-only, as uid 10001, without any capability or new privilege, in 128 MB. No store is there, on purpose:
-the service must start, live, say that it is not ready, answer 503 and not 500, and stop on SIGTERM with status 0.
+Each runs read-only, as uid 10001, without any capability or new privilege, in 128 MB. No store is there, on
+purpose: the service must start, live, say that it is not ready, answer 503 and not 500, and stop on SIGTERM
+with status 0.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import httpx
+
 from engine import ENGINES, REGISTRY, SERVICES, EngineError, find_engine, image_name, image_size, output
 
 MEMORY = "128m"
@@ -97,7 +99,7 @@ def running(engine: str, service: str, image: str) -> Iterator[Container]:
 
 
 def wait_until_live(container: Container, seconds: float = 20) -> float:
-    """Wait for /livez; returns the seconds it took. Raises Wrong with the container's log when it never comes."""
+    """Wait for /livez; returns the seconds it took. Raises Wrong, with the container's log."""
     start = time.monotonic()
     while time.monotonic() - start < seconds:
         with contextlib.suppress(httpx.HTTPError):

@@ -1,4 +1,4 @@
-"""Writes requirements.txt and requirements-build.txt: what goes into the images, each file pinned by its hashes.
+"""Writes requirements.txt and requirements-build.txt: what goes into the images, pinned by hashes.
 
     python deploy/images/pins.py      after constraints.txt or a service's dependencies changed
 

@@ -1,4 +1,4 @@
-"""Writes base/*/settings.env: every setting of each service that is no secret, with its description and value.
+"""Writes base/*/settings.env: every setting that is no secret, with its description and value.
 
     python deploy/k8s/settings_env.py            write the files anew, after a setting was added or changed
     python deploy/k8s/settings_env.py --check    only say whether they are up to date
@@ -76,8 +76,8 @@ def render(name: str) -> str:
     }
     secrets = secret_names(service.settings)
     lines = [
-        f"# Settings of {name}; written by settings_env.py. An overlay changes one by a configMapGenerator with",
-        "# `behavior: merge`. Left empty, a setting has the service's own default.",
+        f"# Settings of {name}; written by settings_env.py. An overlay changes one by a configMapGenerator",
+        "# with `behavior: merge`. Left empty, a setting has the service's own default.",
     ]
     for variable, default, description in describe_settings(service.settings):
         if variable in secrets or variable in service.left_out:
