@@ -158,7 +158,15 @@ def _store_program(kind: StoreKind, store: Store) -> Program:
         *("--port", str(store.port)),
         "--end-with-parent",
     ]
-    return Program(kind.name, "stores", command, store.probe, store.stop_signal.name.removeprefix("SIG"))
+    return Program(
+        name=kind.name,
+        group="stores",
+        command=command,
+        probe=store.probe,
+        stop_signal=store.stop_signal.name.removeprefix("SIG"),
+        # PostgreSQL writes a checkpoint. The others need no more than a moment, and lose nothing by force.
+        stop_seconds=30 if kind.name == "postgres" else 10,
+    )
 
 
 def _weather_program(port: int) -> Program:

@@ -12,6 +12,7 @@ from devstack.stack import console, door
 from devstack.stack.layout import Layout
 from devstack.stack.plan import Plan, Program
 from devstack.stack.supervision import ENDED, ProcessInfo, Supervisor, configuration
+from devstack.stores.base import ASK_AGAIN_SECONDS, STOP_POLL_SECONDS
 
 READY_DEADLINE = 60.0
 PROBE_INTERVAL = 0.1
@@ -184,10 +185,8 @@ class Runner:
         if patience is None:
             patience = max(member.stop_seconds for member in members) + 5
         await asyncio.to_thread(self._supervisor.begin_to_stop, group)
-        for store in self.plan.stores:
-            if group == "stores" and store.embedded:
-                await asyncio.to_thread(store.embedded.probe)
-        deadline = time.monotonic() + patience
+        asked = time.monotonic()
+        deadline = asked + patience
         while time.monotonic() < deadline and self._supervisor.process.poll() is None:
             states = await asyncio.to_thread(self._supervisor.processes)
             if states is None:
@@ -196,7 +195,15 @@ class Runner:
                 self._stopped |= {member.name for member in members}
                 console.say(f"  {', '.join(member.name for member in members)} stopped")
                 return
-            await asyncio.sleep(0.05)
+            if group == "stores":
+                # As Store.stop does, and for its reasons.
+                for member in members:
+                    running = states[member.name]["statename"] not in ENDED
+                    serves = running and await asyncio.to_thread(member.probe)
+                    if serves and time.monotonic() > asked + ASK_AGAIN_SECONDS:
+                        await asyncio.to_thread(self._supervisor.signal, member)
+                        asked = time.monotonic()
+            await asyncio.sleep(STOP_POLL_SECONDS)
 
     def _kill_everything(self) -> None:
         from devstack.stack import leftovers

@@ -129,6 +129,9 @@ class _Methods:
     def stop_group(self, group: str) -> None:
         self._proxy.supervisor.stopProcessGroup(group, False)
 
+    def signal(self, program: str, group: str, name: str) -> None:
+        self._proxy.supervisor.signalProcess(f"{group}:{program}", name)
+
     def shut_down(self) -> None:
         self._proxy.supervisor.shutdown()
 
@@ -169,6 +172,10 @@ class Supervisor:
     def begin_to_stop(self, group: str) -> None:
         """Ask the programs of a group to stop; returns at once."""
         self._ask(lambda methods: methods.stop_group(group))
+
+    def signal(self, program: Program) -> None:
+        """Send a program its stop signal once more."""
+        self._ask(lambda methods: methods.signal(program.name, program.group, program.stop_signal))
 
     def stop(self, timeout: float = 60.0) -> None:
         """End supervisord, and with it whatever still runs below it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
@@ -21,6 +22,8 @@ logger = logging.getLogger("devstack")
 
 POLL_SECONDS = 0.02
 PROBE_SECONDS = 2.0
+STOP_POLL_SECONDS = 0.1
+ASK_AGAIN_SECONDS = 1.0
 
 
 class StoreError(RuntimeError):
@@ -139,13 +142,20 @@ class Store(ABC):
         """Stop the server as its makers mean it to be stopped; does nothing if it does not run."""
         if self._process is None:
             return
-        if self._process.poll() is None:
-            self._ask_to_stop(self._process)
-        try:
-            self._process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            raise StoreError(f"{self.name} did not stop within {timeout:g} s{self._log_tail()}") from None
+        began, asked = time.monotonic(), 0.0
+        while self._process.poll() is None:
+            now = time.monotonic()
+            if now > began + timeout:
+                self.kill()
+                raise StoreError(f"{self.name} did not stop within {timeout:g} s{self._log_tail()}")
+            # Probing also wakes a server that would notice the end only at its next connection. One that
+            # serves on as if nothing had been said is asked again; see Mongo for both.
+            serves = self.probe()
+            if not asked or (serves and now > asked + ASK_AGAIN_SECONDS):
+                self._process.send_signal(self.stop_signal)
+                asked = now
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(STOP_POLL_SECONDS)
         self._process = None
 
     def kill(self) -> None:
@@ -191,9 +201,6 @@ class Store(ABC):
 
     def _connect(self) -> socket.socket:
         return socket.create_connection((self.host, self.port), timeout=PROBE_SECONDS)
-
-    def _ask_to_stop(self, process: subprocess.Popen[bytes]) -> None:
-        process.send_signal(self.stop_signal)
 
     def _port_is_taken(self) -> bool:
         try:

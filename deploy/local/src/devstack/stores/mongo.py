@@ -5,10 +5,8 @@ SecantusDB is licensed GPL-2.0, so it runs as a program of its own and is never 
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import struct
-import subprocess
 import sys
 from pathlib import Path
 
@@ -22,6 +20,10 @@ class Mongo(Store):
 
     Transactions and change streams therefore work. Writes with ``j=true`` are journaled before they are
     acknowledged; ``sync_on_commit`` does that for every write.
+
+    Two things to know when stopping it. Its listening thread notices the end at the next connection, or after
+    two seconds. And its main thread sometimes sleeps through a signal that another thread has received, and
+    the server serves on: whoever stops it has to look, and to ask again.
     """
 
     name = "mongo"
@@ -69,12 +71,6 @@ class Mongo(Store):
         except OSError:
             return False
         return b"\x08isWritablePrimary\x00\x01" in answer
-
-    def _ask_to_stop(self, process: subprocess.Popen[bytes]) -> None:
-        super()._ask_to_stop(process)
-        # The server's listening thread notices the end only at its next connection, or after two seconds.
-        with contextlib.suppress(OSError):
-            self._connect().close()
 
 
 def drop_database(url: str, name: str) -> None:
