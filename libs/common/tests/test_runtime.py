@@ -185,7 +185,7 @@ def test_workers_share_the_port_and_are_replaced() -> None:
             for line in httpx.get(svc.admin_url + "/metrics", trust_env=False).text.splitlines()
             if line.startswith("http_requests_total{") and 'route="/v1/slow/{milliseconds}"' in line
         )
-        assert total >= 60  # more than any one worker has served
+        assert total > 45  # more than any one of them has served
         assert svc.stop() == 0
         assert "worker_died" in svc.log
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -16,10 +17,12 @@ from tornado.httputil import (
 )
 from tornado.web import Application, OutputTransform, RequestHandler
 
+from .auth.access import Access
+from .auth.admission import refusal_of
 from .compression import Gzip
 from .context import ServiceContext
 from .handler import ProblemHandler, ServiceHandler
-from .limits import UNLIMITED, RequestGuard
+from .limits import UNLIMITED, AskFirst, RequestGuard
 from .problems import NotFound, Problem
 from .routing import Route, RouteTable
 
@@ -58,7 +61,17 @@ class ServiceApplication(Application):
             self._reject,
             streaming=streaming,
             max_body=UNLIMITED if unlimited else self._context.settings.max_body_bytes,
+            ask_first=None if found is None or streaming else self._ask_first(request, found[0]),
         )
+
+    def _ask_first(self, request: HTTPServerRequest, route: Route) -> AskFirst | None:
+        """How to find out, before a large body is read, that its sender will not be let in."""
+        handler = route.handler
+        if route.access_for(request.method or "") is Access.PUBLIC or not issubclass(handler, ServiceHandler):
+            return None
+        if handler.credential is not ServiceHandler.credential or handler.access is not ServiceHandler.access:
+            return None  # only the handler knows, and there is none until the body is there
+        return functools.partial(refusal_of, self._context, request)
 
     def _reject(self, request: HTTPServerRequest, problem: Problem) -> HTTPMessageDelegate:
         return self.get_handler_delegate(request, ProblemHandler, {"problem": problem})
@@ -70,10 +83,10 @@ class ServiceApplication(Application):
         connection = self._connections.get(server_conn)
         if connection is None:
             connection = self._connections[server_conn] = _Connection(server_conn)
-        elif self._context.draining:
-            connection.close()  # its last answer said so
+        elif connection.told_to_close:
+            connection.close()
         connection.busy = False
-        return _Tracked(super().start_request(server_conn, request_conn), connection)
+        return _Tracked(super().start_request(server_conn, request_conn), connection, self._context)
 
     def on_close(self, server_conn: object) -> None:
         """A connection is gone."""
@@ -81,10 +94,23 @@ class ServiceApplication(Application):
         super().on_close(server_conn)
 
     def close_idle_connections(self) -> None:
-        """Close every connection on which no request is being served."""
+        """Close every connection that has served and has nothing to do.
+
+        One that was accepted and has sent nothing yet is spared: its first request may be on the way.
+        """
         for connection in list(self._connections.values()):
-            if not connection.busy:
+            if not connection.busy and not connection.fresh:
                 connection.close()
+
+    @property
+    def busy_connections(self) -> int:
+        """How many connections have a request whose answer is not out yet."""
+        return sum(connection.busy for connection in self._connections.values())
+
+    @property
+    def fresh_connections(self) -> int:
+        """How many connections have sent no request yet."""
+        return sum(connection.fresh for connection in self._connections.values())
 
 
 class _Connection:
@@ -93,7 +119,9 @@ class _Connection:
     def __init__(self, server_conn: Any) -> None:
         self._server_conn = server_conn
         self._closing: asyncio.Future[Any] | None = None
+        self.fresh = True
         self.busy = False
+        self.told_to_close = False
 
     def close(self) -> None:
         if self._closing is None:
@@ -103,15 +131,19 @@ class _Connection:
 class _Tracked(HTTPMessageDelegate):
     """Marks its connection busy from the head of a request on."""
 
-    def __init__(self, inner: HTTPMessageDelegate, connection: _Connection) -> None:
+    def __init__(self, inner: HTTPMessageDelegate, connection: _Connection, context: ServiceContext) -> None:
         self._inner = inner
         self._connection = connection
+        self._context = context
         self.data_received = inner.data_received  # type: ignore[method-assign]
         self.finish = inner.finish  # type: ignore[method-assign]
         self.on_connection_close = inner.on_connection_close  # type: ignore[method-assign]
 
     def headers_received(self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders) -> Any:
         self._connection.busy = True
+        self._connection.fresh = False
+        # A request that arrives while the service drains is answered with "Connection: close"
+        self._connection.told_to_close = self._context.draining
         return self._inner.headers_received(start_line, headers)
 
 

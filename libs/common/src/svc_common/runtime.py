@@ -7,6 +7,7 @@ import contextlib
 import errno
 import os
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -32,15 +33,18 @@ from .process import (
     stop_on_signals,
     stop_without_parent,
 )
+from .ratelimit import LocalRates, RateLimiter, RatePolicy
 from .routing import check_routes
 from .service import Service
 from .settings import ServiceSettings
+from .tls import serving_tls
 from .tracing import tracing
 
 log = get_logger("svc_common.runtime")
 
 BACKLOG = 1024
 _GOODBYE_SECONDS = 2.0
+_FIRST_REQUEST_SECONDS = 0.5  # what a connection accepted at the last moment has to send its request
 _POLL = 0.02
 
 
@@ -57,7 +61,8 @@ class RunningService:
     @property
     def url(self) -> str:
         """The API's address, base path included."""
-        return f"http://{_bracketed(self.host)}:{self.port}{self.context.settings.base_path}"
+        scheme = "https" if self.context.settings.tls_cert_file else "http"
+        return f"{scheme}://{_bracketed(self.host)}:{self.port}{self.context.settings.base_path}"
 
     @property
     def admin_url(self) -> str:
@@ -86,9 +91,12 @@ async def running(
             version=service.version,
             settings=settings,
             state=state,
-            authenticator=build_authenticator(settings),
+            authenticator=build_authenticator(
+                settings, service.name, service.issuer(state) if service.issuer else None
+            ),
             cors=CorsPolicy(settings.cors_origins),
             checks=tuple(service.checks(state)) if service.checks else (),
+            limiter=_limiter(service, settings, state),
         )
         routes = list(service.routes)
         if service.package:
@@ -100,7 +108,7 @@ async def running(
         stack.callback(_close_all, api_sockets)
         admin_sockets = _bind("ADMIN_PORT", admin_host, settings.admin_port, reuse_port)
         stack.callback(_close_all, admin_sockets)
-        server = _server(application, settings)
+        server = _server(application, settings, await stack.enter_async_context(serving_tls(settings)))
         admin = HTTPServer(admin_application(context), idle_connection_timeout=60, max_body_size=65536)
         admin.add_sockets(admin_sockets)
         server.add_sockets(api_sockets)
@@ -122,11 +130,21 @@ async def running(
             await asyncio.gather(lag, return_exceptions=True)
 
 
-def _server(application: ServiceApplication, settings: ServiceSettings) -> HTTPServer | httpserver.HTTPServer:
+def _limiter(service: Service[Any, Any], settings: ServiceSettings, state: object) -> RateLimiter | None:
+    if not settings.rate_limit:
+        return None
+    shared = service.rates(state) if service.rates else None
+    return RateLimiter(RatePolicy.parse(settings.rate_limit), shared or LocalRates())
+
+
+def _server(
+    application: ServiceApplication, settings: ServiceSettings, tls: ssl.SSLContext | None
+) -> HTTPServer | httpserver.HTTPServer:
     """The server of the API port; RequestGuard keeps the limits of a request, and answers 413 and 431."""
     if settings.http_server == "fast":
         return httpserver.HTTPServer(
             application,
+            ssl_options=tls,
             xheaders=settings.trust_proxy,
             idle_connection_timeout=settings.idle_timeout,
             header_timeout=settings.header_timeout,
@@ -135,6 +153,7 @@ def _server(application: ServiceApplication, settings: ServiceSettings) -> HTTPS
         )
     return HTTPServer(
         application,
+        ssl_options=tls,
         xheaders=settings.trust_proxy,
         idle_connection_timeout=settings.idle_timeout,
         max_header_size=HARD_HEADER_BYTES,
@@ -154,16 +173,16 @@ async def _drain(
     await asyncio.sleep(0)  # connections that wait to be accepted are accepted
     server.stop()
     application.close_idle_connections()
+    await _until(lambda: application.fresh_connections == 0, time.monotonic() + _FIRST_REQUEST_SECONDS)
     deadline = time.monotonic() + settings.shutdown_grace
-    finished = await _until(lambda: context.in_flight <= context.streams, deadline)
+    finished = await _until(lambda: application.busy_connections <= context.streams, deadline)
     context.closing.set()
     gone = await _until(
-        lambda: context.in_flight == 0 and context.streams == 0, time.monotonic() + _GOODBYE_SECONDS
+        lambda: application.busy_connections == 0 and context.streams == 0,
+        time.monotonic() + _GOODBYE_SECONDS,
     )
     if not (finished and gone):
         log.warning("requests_cut_off", in_flight=context.in_flight)
-    application.close_idle_connections()
-    await asyncio.sleep(0)
     await server.close_all_connections()
 
 
@@ -185,6 +204,9 @@ async def _serve(service: Service[Any, Any], settings: ServiceSettings) -> int:
     stop_on_signals(stop)
     stop_without_parent(stop)
     async with running(service, settings, reuse_port=WORKER_VARIABLE in os.environ) as server:
+        if settings.auth_development:
+            report = log.info if settings.loopback_only else log.warning
+            report("auth_development", detail="cookies travel without Secure over plain http", url=server.url)
         if settings.auth_mode == "none":
             report = log.info if settings.loopback_only else log.warning
             report(
