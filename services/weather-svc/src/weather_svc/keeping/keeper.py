@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 from cachetools import LRUCache, TTLCache
 from pydantic import TypeAdapter, ValidationError
 
-from svc_common import GatewayTimeout, Problem, get_logger
+from svc_common import GatewayTimeout, Problem, Unavailable, get_logger
 
 from .entry import Entry
 from .flights import Flights
@@ -29,6 +29,7 @@ Load = Callable[[Entry[T] | None], Awaitable[Entry[T]]]
 """Fetches anew; given what is known already. Raises a Problem where that cannot be done."""
 
 _PAUSE_AFTER_FAILURE = 3.0
+_PAUSE_AFTER_REFUSAL = 1.0  # a used-up budget is not asked for more by everyone who comes
 _FOLLOW_PAUSES = (0.01, 0.02, 0.05, 0.1)
 
 
@@ -54,6 +55,7 @@ class Keeper(Generic[T]):
         self._timeout = timeout
         self._entries: LRUCache[str, Entry[T]] = LRUCache(size)
         self._failed: TTLCache[str, bool] = TTLCache(size, _PAUSE_AFTER_FAILURE)
+        self._refused: TTLCache[str, Unavailable] = TTLCache(size, _PAUSE_AFTER_REFUSAL)
         self._flights: Flights[Entry[T]] = Flights()
 
     async def get(self, key: str, load: Load[T], *, patient: bool = False) -> Entry[T]:
@@ -67,6 +69,9 @@ class Keeper(Generic[T]):
             return entry
         if not self._usable(entry, now):
             entry = None
+            refusal = self._refused.get(key)
+            if refusal is not None:
+                raise Unavailable(refusal.detail, headers=refusal.headers)
         if entry is not None and key in self._failed:
             return entry
         flight = self._flights.join(key, lambda: self._fetch(key, entry, load))
@@ -99,6 +104,8 @@ class Keeper(Generic[T]):
             self._entries[key] = entry
             return entry
         self._failed[key] = True
+        if isinstance(problem, Unavailable):
+            self._refused[key] = problem
         log.info("fetch_failed", kind=self._kind, status=problem.status_code, reason=problem.detail)
         raise problem
 
