@@ -1,0 +1,45 @@
+"""The service: its addresses, what it holds on to, what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from pg_svc.auth.roles import Roles
+from pg_svc.handlers.protocol import RestState
+from pg_svc.handlers.rest import FunctionHandler, RootHandler, TableHandler, UnknownHandler
+from pg_svc.settings import PgSettings
+from pg_svc.store.database import Database
+from svc_common import READ_WRITE, Check, Route, Service
+
+routes = [
+    Route("/rest", RootHandler, READ_WRITE),
+    Route("/rest/", RootHandler, READ_WRITE),
+    Route("/rest/rpc/{function}", FunctionHandler, READ_WRITE),
+    Route("/rest/{table}", TableHandler, READ_WRITE),
+    Route("/rest/{rest:path}", UnknownHandler, READ_WRITE),
+]
+
+
+@asynccontextmanager
+async def connect(settings: PgSettings) -> AsyncIterator[RestState]:
+    """Open the database; do not wait for it."""
+    roles = Roles(settings)
+    async with Database(settings).running() as database:
+        yield RestState(settings, database, roles)
+
+
+def checks(state: RestState) -> Sequence[Check]:
+    """Ready when the database answers and its schema is known."""
+    return [Check("postgres", state.database.check, timeout=state.settings.store_timeout)]
+
+
+service = Service(
+    "pg-svc",
+    PgSettings,
+    routes=routes,
+    lifespan=connect,
+    checks=checks,
+    package="pg_svc",
+    description="Tables and functions of a PostgreSQL database over HTTP: the PostgREST protocol.",
+)

@@ -1,0 +1,228 @@
+"""What every address of the protocol has in common: who calls, errors in the protocol's shape, answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
+from types import TracebackType
+from typing import Any
+
+from pg_svc.auth.roles import Caller, Roles
+from pg_svc.errors import ApiError, unsupported_method
+from pg_svc.plan.action import Limits
+from pg_svc.render import Answer
+from pg_svc.request.api import FUNCTION, Address, ApiRequest, check_method, parse_request
+from pg_svc.schema.model import Name, Schema
+from pg_svc.settings import PgSettings
+from pg_svc.sql.builder import Sql
+from pg_svc.sql.settings import RequestContext, Settings, pre_request_statement, settings_statement
+from pg_svc.store.database import Database
+from svc_common import Access, Route, ServiceHandler
+
+PREFIX = "/rest"
+_BODILESS = (204, 304)
+
+
+@dataclass(frozen=True)
+class RestState:
+    """What the handlers use."""
+
+    settings: PgSettings
+    database: Database
+    roles: Roles
+
+    @property
+    def limits(self) -> Limits:
+        """What the configuration allows."""
+        settings = self.settings
+        return Limits(
+            settings.pgrst_db_max_rows,
+            settings.pgrst_db_aggregates_enabled,
+            settings.pgrst_db_plan_enabled,
+        )
+
+
+class ProtocolHandler(ServiceHandler[RestState]):
+    """An address below ``/rest``."""
+
+    cancel_on_disconnect = True  # a write that is cut off is rolled back whole
+    kind = FUNCTION
+
+    def initialize(self, route: Route | None = None) -> None:
+        """Start the clock."""
+        super().initialize(route)
+        self._timings: dict[str, float] = {}
+        self._clock = time.perf_counter()
+
+    # -- who calls ----------------------------------------------------------------------------------
+
+    def access(self) -> Access:
+        """Database roles decide where they are configured; otherwise the route does."""
+        if self.state.roles.decide:
+            return Access.PUBLIC
+        if self.request.method == "OPTIONS" and not self._is_preflight():
+            return Access.READ  # it tells what there is
+        return super().access()
+
+    def credential(self) -> str | None:
+        """The service's own token; a database token is none of its business."""
+        return None if self.state.roles.decide else super().credential()
+
+    def caller(self) -> Caller:
+        """The role that the request runs as."""
+        name = self.principal.name if self.principal is not None else None
+        return self.state.roles.caller(self.request.headers.get("Authorization"), name)
+
+    # -- understanding and telling ------------------------------------------------------------------
+
+    def understand(self, address: Address, schema: Schema) -> ApiRequest:
+        """The request, parsed."""
+        settings = self.state.settings
+        return parse_request(
+            self.request.method or "",
+            address,
+            self.request.query,
+            self.lowered_headers(),
+            self.request.body,
+            exposed=settings.pgrst_db_schemas,
+            timezones=schema.timezones,
+            tx_allowed=settings.pgrst_db_tx_end.endswith("allow-override"),
+        )
+
+    def lowered_headers(self) -> dict[str, str]:
+        """The request's headers under lower-case names."""
+        return {name.lower(): value for name, value in self.request.headers.items()}
+
+    def prologue(
+        self,
+        caller: Caller,
+        schema_name: str,
+        schema: Schema,
+        *,
+        timezone: str | None = None,
+        function_settings: Iterable[tuple[str, str]] = (),
+    ) -> tuple[Sql, ...]:
+        """What runs before a request's own statement, in its transaction."""
+        settings = self.state.settings
+        context = RequestContext(
+            method=self.request.method or "",
+            path=self.request.path[len(self.context.settings.base_path) + len(PREFIX) :] or "/",
+            headers={name: value for name, value in self.lowered_headers().items() if name != "cookie"},
+            cookies=_cookies(self.request.headers.get("Cookie")),
+            claims=caller.claims,
+            role=caller.role,
+        )
+        path = list(dict.fromkeys([schema_name, *settings.pgrst_db_extra_search_path]))
+        applied = Settings(
+            search_path=path,
+            role=schema.role_settings.get(caller.role or "", ()),
+            timezone=timezone,
+            function=function_settings,
+            application=settings.app_settings.items(),
+        )
+        statements = [settings_statement(context, applied)]
+        if settings.pgrst_db_pre_request:
+            statements.append(pre_request_statement(_name(settings.pgrst_db_pre_request)))
+        return tuple(statements)
+
+    def stamp(self, name: str) -> None:
+        """Note how long a step took, for Server-Timing."""
+        now = time.perf_counter()
+        self._timings[name] = (now - self._clock) * 1000
+        self._clock = now
+
+    # -- answering ----------------------------------------------------------------------------------
+
+    def send(self, answer: Answer) -> None:
+        """Send an answer."""
+        self.set_status(answer.status)
+        for name, _ in answer.headers:
+            self.clear_header(name)
+        for name, value in answer.headers:
+            self.add_header(name, value)
+        self._common_headers()
+        if answer.status in _BODILESS or 100 <= answer.status < 200:
+            return
+        self.write(answer.body)
+
+    def _common_headers(self) -> None:
+        settings = self.state.settings
+        if settings.pgrst_server_timing_enabled and self._timings:
+            self.stamp("response")
+            self.set_header(
+                "Server-Timing",
+                ", ".join(f"{name};dur={taken:.1f}" for name, taken in self._timings.items()),
+            )
+        trace = settings.pgrst_server_trace_header
+        if trace and trace in self.request.headers:
+            self.set_header(trace, self.request.headers[trace])
+
+    def send_problem(self, error: ApiError) -> None:
+        """Send an error of the protocol."""
+        headers = [
+            ("Content-Type", "application/json; charset=utf-8"),
+            ("Proxy-Status", f"PostgREST; error={error.code}"),
+            *error.headers,
+        ]
+        verbose = self.state.settings.pgrst_client_error_verbosity == "verbose"
+        self.send(Answer(error.status, headers, error.body(verbose)))
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Errors that the bootstrap raised, in the protocol's shape."""
+        error = kwargs["exc_info"][1] if kwargs.get("exc_info") else None
+        if status_code == 499:
+            return
+        if not isinstance(error, ApiError):
+            error = self._foreign(status_code, kwargs.get("exc_info"))
+        self.send_problem(error)
+        self.finish()
+
+    def _foreign(self, status_code: int, exc_info: tuple[Any, ...] | None) -> ApiError:
+        if status_code == 405:
+            try:
+                check_method(self.request.method or "", self.kind)
+            except ApiError as error:
+                return error
+            return unsupported_method(self.request.method or "")
+        problem = self.problem(status_code, exc_info)
+        return ApiError(
+            problem.status_code,
+            f"HTTP{problem.status_code}",
+            problem.detail or problem.title or "",
+            headers=tuple(problem.headers.items()),
+        )
+
+    def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
+        """An ApiError has a status of its own."""
+        error = kwargs["exc_info"][1] if kwargs.get("exc_info") else None
+        super().send_error(error.status if isinstance(error, ApiError) else status_code, **kwargs)
+
+    def log_exception(
+        self,
+        typ: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        """An ApiError is an answer."""
+        if not isinstance(value, ApiError):
+            super().log_exception(typ, value, tb)
+
+    def _is_preflight(self) -> bool:
+        headers = self.request.headers
+        return "Origin" in headers and "Access-Control-Request-Method" in headers
+
+
+def _name(text: str) -> Name:
+    schema, _, name = text.rpartition(".")
+    return Name(schema, name)
+
+
+def _cookies(header: str | None) -> dict[str, str]:
+    if not header:
+        return {}
+    try:
+        return {name: morsel.value for name, morsel in SimpleCookie(header).items()}
+    except CookieError:
+        return {}

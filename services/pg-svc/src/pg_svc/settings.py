@@ -1,0 +1,177 @@
+"""Every setting of pg-svc. ``PGRST_…`` are PostgREST's own, so that its configuration starts pg-svc."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    model_validator,
+)
+
+from svc_common import CommaList, ServiceSettings
+
+_APP_SETTINGS_PREFIX = "PGRST_APP_SETTINGS_"
+
+
+def _host(value: object) -> object:
+    """PostgREST writes «every address» as ``*`` or ``!4``."""
+    return {"*": "0.0.0.0", "*4": "0.0.0.0", "!4": "0.0.0.0", "*6": "::", "!6": "::"}.get(str(value), value)  # noqa: S104
+
+
+class PgSettings(ServiceSettings):
+    """What pg-svc can be told."""
+
+    server_host: Annotated[str, BeforeValidator(_host)] = Field(
+        "127.0.0.1",
+        validation_alias=AliasChoices("server_host", "pgrst_server_host"),
+        description="Address the API listens on; `0.0.0.0` for all.",
+    )
+    server_port: int = Field(
+        8000,
+        ge=0,
+        le=65535,
+        validation_alias=AliasChoices("server_port", "pgrst_server_port"),
+        description="Port of the API; 0 picks a free one.",
+    )
+    admin_port: int = Field(
+        9000,
+        ge=0,
+        le=65535,
+        validation_alias=AliasChoices("admin_port", "pgrst_admin_server_port"),
+        description="Port of `/livez`, `/readyz`, `/metrics` and `/version`.",
+    )
+    cors_origins: CommaList = Field(
+        (),
+        validation_alias=AliasChoices("cors_origins", "pgrst_server_cors_allowed_origins"),
+        description="Origins whose pages may call the API, separated by commas; `*` for any. "
+        "`*` by default where database roles decide (see PGRST_JWT_SECRET).",
+    )
+    database_url: SecretStr = Field(
+        validation_alias=AliasChoices("database_url", "pgrst_db_uri"),
+        description="Address of the database, as a URL or a libpq connection string. "
+        "Several hosts and `target_session_attrs` are possible.",
+    )
+    database_replica_url: SecretStr = Field(
+        SecretStr(""), description="Address of a read replica; reads go there when it is set."
+    )
+    migrate: Literal["auto", "never"] = Field(
+        "auto", description="`auto` applies the package's migrations at start; `never` changes nothing."
+    )
+    pgrst_db_schemas: CommaList = Field(
+        ("public",),
+        validation_alias=AliasChoices("pgrst_db_schemas", "pgrst_db_schema"),
+        description="Schemas that are exposed; the first is the default.",
+    )
+    pgrst_db_anon_role: str = Field(
+        "", description="Database role of requests without a token; none: they run as the login role."
+    )
+    pgrst_db_extra_search_path: CommaList = Field(
+        ("public",), description="Schemas searched after the exposed one."
+    )
+    pgrst_db_max_rows: int | None = Field(
+        None,
+        ge=0,
+        validation_alias=AliasChoices("pgrst_db_max_rows", "pgrst_max_rows"),
+        description="Most rows that an answer holds.",
+    )
+    pgrst_db_pool: int = Field(10, ge=1, description="Most connections to the database.")
+    pgrst_db_pool_acquisition_timeout: float = Field(
+        10.0, gt=0, description="Seconds a request waits for a free connection (504 PGRST003 after)."
+    )
+    pgrst_db_pool_max_lifetime: float = Field(1800.0, gt=0, description="Seconds a connection is used.")
+    pgrst_db_pool_max_idletime: float = Field(
+        30.0,
+        gt=0,
+        validation_alias=AliasChoices("pgrst_db_pool_max_idletime", "pgrst_db_pool_timeout"),
+        description="Seconds an unused connection is kept.",
+    )
+    pgrst_db_pre_request: str = Field(
+        "",
+        validation_alias=AliasChoices("pgrst_db_pre_request", "pgrst_pre_request"),
+        description="Function that is called in each transaction before the request's own query.",
+    )
+    pgrst_db_root_spec: str = Field(
+        "", description="Function that answers the root address instead of OpenAPI."
+    )
+    pgrst_db_tx_end: Literal["commit", "commit-allow-override", "rollback", "rollback-allow-override"] = (
+        Field("commit", description="How a transaction ends, and whether `Prefer: tx=…` may change it.")
+    )
+    pgrst_db_aggregates_enabled: bool = Field(False, description="Whether select may aggregate.")
+    pgrst_db_plan_enabled: bool = Field(False, description="Whether the execution plan may be asked for.")
+    pgrst_db_channel: str = Field("pgrst", description="Channel of the reload notifications.")
+    pgrst_db_channel_enabled: bool = Field(True, description="Whether to listen on it.")
+    pgrst_db_config: bool = Field(
+        True, description="Whether `pgrst.*` settings of the login role in the database count, too."
+    )
+    pgrst_db_hoisted_tx_settings: CommaList = Field(
+        ("statement_timeout", "plan_filter.statement_cost_limit", "default_transaction_isolation"),
+        description="Settings of a function that are applied to its whole transaction.",
+    )
+    pgrst_db_prepared_statements: bool = Field(
+        True, description="Accepted for compatibility; statements carry their values, so poolers work."
+    )
+    pgrst_jwt_secret: SecretStr = Field(
+        SecretStr(""),
+        description="Key of the tokens: a secret of 32 bytes or more, a JWK or a JWK set. "
+        "With it database roles decide about `/rest` instead of AUTH_TOKENS.",
+    )
+    pgrst_jwt_secret_is_base64: bool = Field(False, description="Whether the secret is base64.")
+    pgrst_jwt_aud: str = Field("", description="Audience that a token must name where it names any.")
+    pgrst_jwt_role_claim_key: str = Field(
+        ".role",
+        validation_alias=AliasChoices("pgrst_jwt_role_claim_key", "pgrst_role_claim_key"),
+        description="Path of the role in a token's claims.",
+    )
+    pgrst_jwt_cache_max_entries: int = Field(1000, ge=0, description="Verified tokens that are remembered.")
+    pgrst_openapi_mode: Literal["follow-privileges", "ignore-privileges", "disabled"] = Field(
+        "follow-privileges", description="What the document at the root address shows."
+    )
+    pgrst_openapi_security_active: bool = Field(False, description="Whether it names the token header.")
+    pgrst_openapi_server_proxy_uri: str = Field("", description="Address that it gives for the service.")
+    pgrst_server_timing_enabled: bool = Field(False, description="Whether answers carry Server-Timing.")
+    pgrst_server_trace_header: str = Field("", description="Request header that is sent back as it came.")
+    pgrst_client_error_verbosity: Literal["verbose", "minimal"] = Field(
+        "verbose", description="`minimal` leaves details and hints out of errors."
+    )
+    schema_poll: float = Field(
+        5.0, ge=0, description="Seconds between looks whether the catalog changed; 0 for never."
+    )
+    watch_log_size: int = Field(
+        10_000, ge=0, description="Changes that a watched table's log keeps for listeners that come back."
+    )
+    _app_settings: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Keep ``PGRST_APP_SETTINGS_X`` as the database setting ``app.settings.x``."""
+        for name, value in os.environ.items():
+            if name.upper().startswith(_APP_SETTINGS_PREFIX):
+                self._app_settings["app.settings." + name[len(_APP_SETTINGS_PREFIX) :].lower()] = value
+
+    @property
+    def app_settings(self) -> dict[str, str]:
+        """Database settings that every transaction gets."""
+        return self._app_settings
+
+    @model_validator(mode="before")
+    @classmethod
+    def _roles_decide(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """With PostgREST's roles configured and nothing said about tokens of our own, roles decide alone."""
+        if not (values.get("pgrst_jwt_secret") or values.get("pgrst_db_anon_role")):
+            return values
+        if not values.get("auth_mode") and not values.get("auth_tokens"):
+            values = {**values, "auth_mode": "none"}
+        if not values.get("cors_origins") and not values.get("pgrst_server_cors_allowed_origins"):
+            values = {**values, "cors_origins": "*"}
+        return values
+
+    @model_validator(mode="after")
+    def _check_pgrst(self) -> PgSettings:
+        if not self.pgrst_db_schemas:
+            raise ValueError("PGRST_DB_SCHEMAS: name at least one schema")
+        return self

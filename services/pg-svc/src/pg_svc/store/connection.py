@@ -1,0 +1,158 @@
+"""One session with the server, over aiopg.
+
+aiopg 1.4 turns a query that the server cancelled (57014, ``statement_timeout`` for example) into
+``asyncio.CancelledError``, and closes the socket of a query that was cancelled here while the server goes on
+with it. ``_Connection`` takes both away: every error of the server is an exception of its own, and a
+cancellation leaves the socket to whoever knows how to stop the query.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import aiopg
+import psycopg2
+from psycopg2 import extensions
+
+from pg_svc.store.errors import ServerError
+from svc_common import get_logger, observe_store
+
+log = get_logger("pg_svc.store")
+
+Row = tuple[Any, ...]
+Parameters = Sequence[Any] | Mapping[str, Any]
+
+# JSON passes through as the server wrote it: json and jsonb are not parsed
+_JSON_AS_TEXT = extensions.new_type((114, 3802), "JSON_AS_TEXT", lambda text, cursor: text)
+
+
+class DatabaseError(Exception):
+    """The server refused a statement."""
+
+    def __init__(self, error: ServerError) -> None:
+        super().__init__(f"{error.code}: {error.message}")
+        self.error = error
+
+
+class ConnectionLost(Exception):
+    """The server is not there, or is gone. The text says what the driver saw, for the log."""
+
+
+class _Connection(aiopg.Connection):
+    async def _poll(self, waiter: asyncio.Future[None], timeout: float) -> None:
+        self._ready(self._weakref)
+        try:
+            await waiter
+        finally:
+            self._waiter = None
+
+
+class Session:
+    """A connection that runs one statement, or several in one round trip, at a time."""
+
+    def __init__(self, connection: _Connection) -> None:
+        self._connection = connection
+        self._raw = connection.raw
+        self.pid: int = self._raw.get_backend_pid()
+        self.opened = time.monotonic()
+        self.released = self.opened
+        self.busy_since: float | None = None
+        self.abandoned = False
+
+    @classmethod
+    async def connect(cls, dsn: str, *, timeout: float, **parameters: Any) -> Session:
+        """Open a session within ``timeout`` seconds. ConnectionLost when that fails."""
+        try:
+            async with asyncio.timeout(timeout):
+                connection = await _Connection(
+                    dsn,
+                    timeout,
+                    enable_json=False,
+                    enable_hstore=False,
+                    enable_uuid=False,
+                    **parameters,
+                )
+        except TimeoutError:
+            raise ConnectionLost(f"no connection within {timeout:g} s") from None
+        except (psycopg2.Error, OSError) as error:
+            raise ConnectionLost(str(error)) from error
+        extensions.register_type(_JSON_AS_TEXT, connection.raw)
+        return cls(cast(_Connection, connection))
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection is gone."""
+        return bool(self._raw.closed)
+
+    @property
+    def idle(self) -> bool:
+        """Whether no transaction is open and nothing runs."""
+        return not self.closed and self._raw.get_transaction_status() == extensions.TRANSACTION_STATUS_IDLE
+
+    @property
+    def server_version(self) -> int:
+        """The server's version, such as 180001."""
+        return int(self._raw.server_version)
+
+    async def run(self, sql: str, parameters: Parameters | None = None, *, name: str = "query") -> list[Row]:
+        """Run SQL; the rows of its last statement, none where that has no result.
+
+        Raises DatabaseError for what the server refuses and ConnectionLost when it is gone. When the task is
+        cancelled the statement still runs: the pool stops it (see ``Pool.release``).
+        """
+        self.busy_since = time.monotonic()
+        try:
+            with observe_store("postgres", name):
+                cursor = await self._connection.cursor()
+                try:
+                    await cursor.execute(sql, parameters)
+                    rows: list[Row] = cursor.raw.fetchall() if cursor.raw.description else []
+                finally:
+                    if not self.closed and not self._raw.isexecuting():
+                        cursor.close()
+            return rows
+        except asyncio.CancelledError:
+            self.abandoned = True
+            raise
+        except psycopg2.Error as error:
+            raise _translated(error) from error
+        finally:
+            self.busy_since = None
+
+    def give_up(self, reason: str) -> None:
+        """Make the running statement fail: the server has stopped answering."""
+        waiter = self._connection._waiter
+        if waiter is not None and not waiter.done():
+            self.abandoned = True
+            waiter.set_exception(psycopg2.OperationalError(reason))
+
+    async def notification(self) -> tuple[str, str]:
+        """Wait for the next notification: its channel and payload. ConnectionLost when the server is gone."""
+        try:
+            notify = await self._connection.notifies.get()
+        except psycopg2.Error as error:
+            raise ConnectionLost(str(error)) from error
+        return notify.channel, notify.payload
+
+    def close(self) -> None:
+        """Close the socket."""
+        if not self.closed:
+            self._connection.close()
+
+
+def _translated(error: psycopg2.Error) -> Exception:
+    code = error.pgcode
+    if code is None:
+        return ConnectionLost(str(error))
+    diagnosis = error.diag
+    return DatabaseError(
+        ServerError(
+            code,
+            diagnosis.message_primary or "",
+            diagnosis.message_detail,
+            diagnosis.message_hint,
+        )
+    )

@@ -1,0 +1,192 @@
+"""The database of a running service: its pools, what is known of its schema, and keeping that up to date."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import stamina
+from prometheus_client import Counter, Gauge
+
+from pg_svc.errors import ApiError, no_schema_cache
+from pg_svc.schema.model import Schema
+from pg_svc.settings import PgSettings
+from pg_svc.store.connection import ConnectionLost, DatabaseError, Session
+from pg_svc.store.errors import error_of, lost
+from pg_svc.store.introspect import MissingSchema, read_fingerprint, read_schema
+from pg_svc.store.migrate import migrate, packaged_migrations
+from pg_svc.store.pool import Pool
+from pg_svc.store.transaction import Result, Transaction, run_transaction
+from svc_common import StoreUnavailable, get_logger
+
+log = get_logger("pg_svc.database")
+
+SCHEMA_LOADS = Counter("pgrst_schema_cache_loads", "Readings of the catalog.", ["status"])
+SCHEMA_SECONDS = Gauge(
+    "pgrst_schema_cache_query_time_seconds", "Time the last reading took.", multiprocess_mode="livemax"
+)
+
+_LONGEST_PAUSE = 1.0
+# What the server says when the catalog is no longer what we think it is
+_STALE = ("42P01", "42703", "42883", "42704", "3F000")
+
+
+class Database:
+    """Runs transactions. Starts without a server, and heals by itself."""
+
+    def __init__(self, settings: PgSettings) -> None:
+        self._settings = settings
+        self._dsn = settings.database_url.get_secret_value()
+        self.pool = self._pool(self._dsn)
+        replica = settings.database_replica_url.get_secret_value()
+        self._replica = self._pool(replica) if replica else None
+        self._schema: Schema | None = None
+        self._problem = "the catalog has not been read yet"
+        self._reload = asyncio.Event()
+        self._keeper: asyncio.Task[None] | None = None
+
+    def _pool(self, dsn: str) -> Pool:
+        settings = self._settings
+        return Pool(
+            dsn,
+            size=settings.pgrst_db_pool,
+            acquire_timeout=settings.pgrst_db_pool_acquisition_timeout,
+            store_timeout=settings.store_timeout,
+            max_lifetime=settings.pgrst_db_pool_max_lifetime,
+            max_idle=settings.pgrst_db_pool_max_idletime,
+            parameters={"application_name": "pg-svc"},
+        )
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[Database]:
+        """Keep the schema up to date while the block runs, then close everything."""
+        self._keeper = asyncio.create_task(self._keep_schema())
+        try:
+            yield self
+        finally:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+            await self.pool.close()
+            if self._replica is not None:
+                await self._replica.close()
+
+    # -- what handlers use --------------------------------------------------------------------------
+
+    @property
+    def schema(self) -> Schema:
+        """What the database looks like. Raises ApiError PGRST002 before that is known."""
+        if self._schema is None:
+            raise no_schema_cache()
+        return self._schema
+
+    def ask_for_reload(self) -> None:
+        """Look soon whether the catalog has changed."""
+        self._reload.set()
+
+    async def run(self, transaction: Transaction, *, authenticated: bool) -> Result:
+        """Run a transaction; everything that can go wrong is an ApiError."""
+        pool = self._replica if self._replica is not None and transaction.read_only else self.pool
+        async with pool.session() as session:
+            try:
+                return await run_transaction(session, transaction)
+            except DatabaseError as error:
+                if error.error.code in _STALE:
+                    self._reload.set()
+                raise error_of(error.error, authenticated=authenticated) from error
+            except ConnectionLost as error:
+                raise lost(str(error)) from error
+            except (ValueError, TypeError) as error:  # the driver cannot put a NUL into a statement
+                raise ApiError(400, "22021", 'invalid byte sequence for encoding "UTF8": 0x00') from error
+
+    async def check(self) -> None:
+        """The readiness check: the server answers, and its schema is known."""
+        try:
+            await self.pool.ping()
+        except (ConnectionLost, DatabaseError, TimeoutError):
+            raise StoreUnavailable("postgres", "The database does not answer.") from None
+        if self._schema is None:
+            raise StoreUnavailable("postgres", f"Not ready: {self._problem}.")
+
+    # -- keeping the schema -------------------------------------------------------------------------
+
+    async def _keep_schema(self) -> None:
+        """Connect, migrate, read the catalog, listen; begin again whenever the connection is lost."""
+        async for attempt in stamina.retry_context(
+            on=Exception,  # whatever happens, the service must not be left without anybody who looks
+            attempts=None,
+            timeout=None,
+            wait_initial=0.05,
+            wait_max=_LONGEST_PAUSE,
+            wait_jitter=0.1,
+        ):
+            with attempt:
+                await self._follow()
+
+    async def _follow(self) -> None:
+        """One connection's life. It ends with an exception, always."""
+        settings = self._settings
+        session = await self._connect()
+        try:
+            if settings.migrate == "auto":
+                await migrate(session, packaged_migrations())
+            if settings.pgrst_db_channel_enabled:
+                channel = settings.pgrst_db_channel.replace('"', '""')
+                await session.run(f'LISTEN "{channel}"', name="listen")
+            await self._load(session)
+            while True:
+                if await self._wait_for_change(session):
+                    await self._load(session)
+        except ConnectionLost:
+            raise
+        except (DatabaseError, MissingSchema) as error:
+            self._fail(str(error))
+            raise
+        except Exception:
+            self._fail("unexpected")
+            log.exception("schema_keeper_failed")
+            raise
+        finally:
+            session.close()
+
+    def _fail(self, reason: str) -> None:
+        self._problem = "the catalog cannot be read"
+        SCHEMA_LOADS.labels("FAIL").inc()
+        log.warning("schema_not_loaded", error=reason)
+
+    async def _connect(self) -> Session:
+        return await Session.connect(
+            self._dsn, timeout=self._settings.store_timeout, application_name="pg-svc schema"
+        )
+
+    async def _load(self, session: Session) -> None:
+        start = asyncio.get_running_loop().time()
+        settings = self._settings
+        schema = await read_schema(session, settings.pgrst_db_schemas, settings.pgrst_db_hoisted_tx_settings)
+        self._schema = schema  # at once, and only when it is complete
+        seconds = asyncio.get_running_loop().time() - start
+        SCHEMA_LOADS.labels("SUCCESS").inc()
+        SCHEMA_SECONDS.set(seconds)
+        log.info(
+            "schema_loaded",
+            tables=len(schema.tables),
+            functions=len(schema.routines),
+            seconds=round(seconds, 3),
+        )
+
+    async def _wait_for_change(self, session: Session) -> bool:
+        """Wait for a notification, a request's doubt or the next look; whether the catalog must be read."""
+        told = asyncio.ensure_future(session.notification())
+        doubted = asyncio.ensure_future(self._reload.wait())
+        pause = self._settings.schema_poll or None
+        try:
+            done, _ = await asyncio.wait((told, doubted), timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+            if told in done:
+                _, payload = told.result()
+                return payload in ("", "reload schema")
+        finally:
+            for waiting in (told, doubted):
+                waiting.cancel()
+            await asyncio.gather(told, doubted, return_exceptions=True)
+        self._reload.clear()
+        return self._schema is None or await read_fingerprint(session) != self._schema.fingerprint

@@ -1,0 +1,76 @@
+"""The service as a whole: its addresses, its sample table, its start."""
+
+from __future__ import annotations
+
+from devstack.stores.postgres import run_sql
+from pg_svc.app import service
+from svc_common.testing import TestedService, serving
+from svc_common.testing.contract import undocumented
+
+from .conftest import until_ready
+
+
+def test_routes_and_document_agree() -> None:
+    assert undocumented(service) == []
+
+
+async def test_todos(svc: TestedService) -> None:
+    client = svc.client
+    assert (await client.get("/rest/todos")).json() == []
+    created = await client.post(
+        "/rest/todos", json={"task": "a"}, headers={"Prefer": "return=representation"}
+    )
+    assert created.status_code == 201
+    (row,) = created.json()
+    assert (row["id"], row["task"], row["done"]) == (1, "a", False)
+    assert row["created"]
+    assert (await client.post("/rest/todos", json=[{"task": "b"}, {"task": "c"}])).content == b""
+    read = await client.get("/rest/todos?id=eq.2&select=task")
+    assert (read.status_code, read.json()) == (200, [{"task": "b"}])
+    assert (await client.patch("/rest/todos?id=eq.1", json={"done": True})).status_code == 204
+    assert (await client.delete("/rest/todos?id=eq.2")).status_code == 204
+    left = await client.get("/rest/todos?select=id,done&order=id")
+    assert left.json() == [{"id": 1, "done": True}, {"id": 3, "done": False}]
+
+
+async def test_migrations_run_once(postgres_database: str) -> None:
+    for _ in range(2):
+        async with serving(service, DATABASE_URL=postgres_database) as svc:
+            await until_ready(svc)
+    assert run_sql(postgres_database, "SELECT number, name FROM storefronts.pg_svc_migrations") == "1|todos"
+
+
+async def test_replicas_that_start_together_do_not_race(postgres_database: str) -> None:
+    async with (
+        serving(service, DATABASE_URL=postgres_database) as one,
+        serving(service, DATABASE_URL=postgres_database) as two,
+        serving(service, DATABASE_URL=postgres_database) as three,
+    ):
+        for svc in (one, two, three):
+            await until_ready(svc)
+    assert run_sql(postgres_database, "SELECT count(*) FROM storefronts.pg_svc_migrations") == "1"
+
+
+async def test_migrate_never_changes_nothing(postgres_database: str) -> None:
+    async with serving(service, DATABASE_URL=postgres_database, MIGRATE="never") as svc:
+        await until_ready(svc)
+        assert (await svc.client.get("/rest/todos")).status_code == 404
+    assert run_sql(postgres_database, "SELECT to_regnamespace('storefronts') IS NULL") == "t"
+
+
+async def test_own_tokens_decide_without_database_roles(postgres_database: str) -> None:
+    async with serving(
+        service,
+        DATABASE_URL=postgres_database,
+        AUTH_MODE="token",
+        AUTH_TOKENS="viewer:read:r3ad,editor:write:wr1te",
+    ) as svc:
+        await until_ready(svc)
+        viewer, editor = ({"Authorization": f"Bearer {secret}"} for secret in ("r3ad", "wr1te"))
+        assert (await svc.client.get("/rest/todos")).status_code == 401
+        assert (await svc.client.options("/rest/todos")).status_code == 401
+        assert (await svc.client.get("/rest/todos", headers=viewer)).status_code == 200
+        refused = await svc.client.post("/rest/todos", headers=viewer, json={"task": "a"})
+        assert refused.status_code == 403
+        assert sorted(refused.json()) == ["code", "details", "hint", "message"]
+        assert (await svc.client.post("/rest/todos", headers=editor, json={"task": "a"})).status_code == 201
