@@ -20,12 +20,12 @@ from rendering import (
     pod_templates,
     render,
 )
+from tornado.routing import PathMatches
 
 import settings_env
 from svc_common import admin
 from svc_common.health import Check
 from svc_common.settings import FILE_SUFFIX, load_settings, variable_names
-from tornado.routing import PathMatches
 
 COMBINATIONS = everything()
 FULL = COMBINATIONS[0]
