@@ -23,6 +23,8 @@ from devstack.stack.probes import http_get, http_ok, tcp_open
 from devstack.stack.supervision import configuration
 from devstack.weather.upstream import WeatherUpstream
 
+SOCKET = Path("/run/storefronts/supervisor.sock")
+
 
 @pytest.fixture
 def layout(tmp_path: Path) -> Layout:
@@ -110,7 +112,7 @@ def test_a_given_address_replaces_the_embedded_store(layout: Layout) -> None:
     ]
     # They reach the services through the environment alone, not through a command line.
     assert not {"DATABASE_URL", "REDIS_URL", "MONGODB_URI"} & set(settings_of(made, "redis-svc"))
-    assert "s3cret" not in configuration(made, layout, layout.control_socket())
+    assert "s3cret" not in configuration(made, layout, SOCKET)
 
 
 @pytest.mark.parametrize("environ", [{"REDIS_HOST": "redis.example"}, {"REDIS_PORT": "6380"}])
@@ -190,7 +192,7 @@ def test_a_missing_program_is_named() -> None:
 def test_supervisord_reads_what_was_meant(layout: Layout) -> None:
     made = make_plan(layout, 8080, {})
     parser = configparser.RawConfigParser(inline_comment_prefixes=(";", "#"))
-    parser.read_string(configuration(made, layout, layout.control_socket()))
+    parser.read_string(configuration(made, layout, SOCKET))
     assert parser["group:services"]["programs"] == "mongo-svc,redis-svc,pg-svc,weather-svc"
     for program in made.programs:
         section = parser[f"program:{program.name}"]
@@ -205,7 +207,7 @@ def test_supervisord_accepts_the_configuration(layout: Layout) -> None:
     from supervisor.options import ServerOptions
 
     made = make_plan(layout, 8080, {})
-    layout.supervisor_config.write_text(configuration(made, layout, layout.control_socket()))
+    layout.supervisor_config.write_text(configuration(made, layout, SOCKET))
     options = ServerOptions()
     options.realize(["-c", str(layout.supervisor_config)])
     commands = {
@@ -220,7 +222,7 @@ def test_supervisord_accepts_the_configuration(layout: Layout) -> None:
 def test_a_path_that_supervisord_cannot_take_is_refused(tmp_path: Path, odd: str) -> None:
     layout = Layout(tmp_path / odd)
     with pytest.raises(PlanError, match="are not supported"):
-        configuration(make_plan(layout, 8080, {}), layout, layout.control_socket())
+        configuration(make_plan(layout, 8080, {}), layout, SOCKET)
 
 
 def test_a_socket_path_that_would_be_too_long_is_elsewhere(tmp_path: Path) -> None:
