@@ -24,7 +24,7 @@ def main(service: Service[Any, Any], arguments: Sequence[str]) -> int:
     options = _parser(service).parse_args(arguments)
     try:
         settings = load_settings(service.settings_class)
-        build_authenticator(settings)
+        build_authenticator(settings, service.name)
         if options.check:
             for name, value in masked(settings).items():
                 print(f"{name}={value}")  # noqa: T201

@@ -10,6 +10,7 @@ from typing import Any
 from .auth import Authenticator
 from .cors import CorsPolicy
 from .health import Check
+from .ratelimit import RateLimiter
 from .settings import ServiceSettings
 
 
@@ -24,6 +25,7 @@ class ServiceContext:
     authenticator: Authenticator
     cors: CorsPolicy
     checks: Sequence[Check] = ()
+    limiter: RateLimiter | None = None
     draining: bool = False
     """No longer ready; answers ask clients to close their connections."""
     closing: asyncio.Event = field(default_factory=asyncio.Event)

@@ -24,6 +24,7 @@ from typing_extensions import TypeVar
 from . import conditional, metrics
 from .auth import Principal, bearer
 from .auth.access import Access
+from .auth.admission import admit
 from .context import ServiceContext
 from .events import CONTENT_TYPE as EVENT_STREAM
 from .events import GOODBYE, HEARTBEAT, HEARTBEAT_SECONDS, SLOW_READER_SECONDS, Event
@@ -32,12 +33,10 @@ from .negotiation import best_type, media_type
 from .problems import CONTENT_TYPE as PROBLEM_JSON
 from .problems import (
     BadRequest,
-    Forbidden,
     MethodNotAllowed,
     NotAcceptable,
     PreconditionFailed,
     Problem,
-    Unauthorized,
     Unavailable,
     UnsupportedMediaType,
     problem_of,
@@ -270,17 +269,20 @@ class ServiceHandler(RequestHandler, Generic[StateT]):
         access = self.access()
         if access is not Access.PUBLIC:
             await self._admit(access)
+        if context.limiter is not None:
+            for name, value in (await context.limiter.admit(self.principal, self.request.remote_ip)).items():
+                self.set_header(name, value)
         headers = self.request.headers
         if "Content-Encoding" in headers and headers["Content-Encoding"].lower() != "identity":
             raise UnsupportedMediaType("Send the body without Content-Encoding.")
 
     async def _admit(self, access: Access) -> None:
-        principal = await self.context.authenticator.authenticate(self.credential())
-        if principal is None:
-            raise Unauthorized("This address needs a token: Authorization: Bearer TOKEN.")
-        self.current_user = principal
-        if not principal.may(access):
-            raise Forbidden(f"The token's scope does not cover {access.name.lower()}.")
+        try:
+            self.current_user = await admit(self, access)
+        except Problem:
+            if self.context.limiter is not None:  # who is refused uses up what its address may do
+                await self.context.limiter.admit(None, self.request.remote_ip)
+            raise
 
     @property
     def principal(self) -> Principal | None:

@@ -32,11 +32,16 @@ DROPPED_BYTES = 32 * 2**20
 HARD_HEADER_BYTES = 2 * 2**20
 """Beyond this the connection is closed without an answer."""
 
+EARLY_BYTES = 64 * 2**10
+"""A body that is longer is read only when its sender is known."""
+
 UNLIMITED = 2**62
 
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 Reject = Callable[[HTTPServerRequest, Problem], HTTPMessageDelegate]
+AskFirst = Callable[[], Awaitable[Problem | None]]
+"""Why a request is to be refused before its body is read; None where it is not."""
 
 
 def limit_forms(settings: ServiceSettings) -> None:
@@ -82,6 +87,7 @@ class RequestGuard(HTTPMessageDelegate):
         *,
         streaming: bool,
         max_body: int,
+        ask_first: AskFirst | None = None,
     ) -> None:
         self._inner = inner
         self._request = request
@@ -89,6 +95,7 @@ class RequestGuard(HTTPMessageDelegate):
         self._reject = reject
         self._streaming = streaming
         self._max_body = max_body
+        self._ask_first = ask_first
         self._received = 0
         self._refused = False
         self._answered = False
@@ -105,15 +112,36 @@ class RequestGuard(HTTPMessageDelegate):
         if problem is None and announced > self._max_body:
             problem = self._too_large()
         if problem is not None:
-            self._refuse(problem)
-            if announced > self._max_body + DROPPED_BYTES or "Expect" in headers:
-                self._answer()
-                return asyncio.sleep(0)  # the answer leaves before any of the body is read or asked for
-            return None
-        if announced or "Transfer-Encoding" in headers:
+            return self._refuse_body(problem, announced, headers)
+        if self._ask_first is not None and (announced > EARLY_BYTES or "Transfer-Encoding" in headers):
+            return self._asked(self._ask_first, start_line, headers)
+        return self._begin(start_line, headers)
+
+    async def _asked(
+        self, ask_first: AskFirst, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
+    ) -> None:
+        problem = await ask_first()
+        if problem is not None:
+            waiting = self._refuse_body(problem, _content_length(headers), headers)
+        else:
+            waiting = self._begin(start_line, headers)
+        if waiting is not None:
+            await waiting
+
+    def _begin(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
+    ) -> Awaitable[None] | None:
+        if _content_length(headers) or "Transfer-Encoding" in headers:
             self._watch_pace()
         self._begun = True
         return self._inner.headers_received(start_line, headers)
+
+    def _refuse_body(self, problem: Problem, announced: int, headers: HTTPHeaders) -> Awaitable[None] | None:
+        self._refuse(problem)
+        if announced > self._max_body + DROPPED_BYTES or "Expect" in headers:
+            self._answer()
+            return asyncio.sleep(0)  # the answer leaves before any of the body is read or asked for
+        return None
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         """Pass a piece of the body on, or drop it."""

@@ -10,8 +10,10 @@ from typing import Any, Generic, NoReturn
 
 from typing_extensions import TypeVar
 
+from .auth import Issuer
 from .handler import ServiceHandler
 from .health import Check
+from .ratelimit import RateStore
 from .routing import Route, RouteError, check_routes
 from .settings import ServiceSettings
 
@@ -29,7 +31,9 @@ class Service(Generic[SettingsT, StateT]):
 
     ``lifespan`` opens what the handlers use (a store) and yields it as their ``self.state``; it must not wait
     for a store that is not there yet. ``checks`` makes the readiness checks from that state. ``package``
-    is the Python package that carries ``openapi.yaml``; without it there is no ``/openapi.json``.
+    is the Python package that carries ``openapi.yaml``; without it there is no ``/openapi.json``. ``issuer``
+    is for the service that makes the tokens; ``rates`` lends a place where rate limits are kept for all
+    processes together.
 
     Raises RouteError for a route that declares no access.
     """
@@ -42,6 +46,8 @@ class Service(Generic[SettingsT, StateT]):
         routes: Sequence[Route],
         lifespan: Callable[[SettingsT], AbstractAsyncContextManager[StateT]] | None = None,
         checks: Callable[[StateT], Sequence[Check]] | None = None,
+        issuer: Callable[[StateT], Issuer | None] | None = None,
+        rates: Callable[[StateT], RateStore | None] | None = None,
         package: str | None = None,
         description: str = "",
     ) -> None:
@@ -54,6 +60,8 @@ class Service(Generic[SettingsT, StateT]):
         self.routes = tuple(routes)
         self.lifespan: Callable[[SettingsT], AbstractAsyncContextManager[Any]] = lifespan or _no_state
         self.checks = checks
+        self.issuer = issuer
+        self.rates = rates
         self.package = package
         self.description = description
 

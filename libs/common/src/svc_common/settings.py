@@ -2,7 +2,9 @@
 
 Every setting is an environment variable named like its field in capitals. Each variable ``X`` may be
 given as ``X_FILE`` instead, the path of a file (a mounted secret) that holds the value; a trailing line
-end is dropped. Giving both is an error, since nobody could tell which one counts.
+end is dropped. Giving both is an error, since nobody could tell which one counts. A setting that is itself
+called ``…_FILE`` (``TLS_CERT_FILE``) is a path, since the file is read again when it changes; it has no
+such form.
 """
 
 from __future__ import annotations
@@ -12,7 +14,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
@@ -33,7 +43,18 @@ CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_commas)]
 """A setting written as ``a,b,c``."""
 
 HttpServer = Literal["fast", "tornado"]
-AuthMode = Literal["none", "token"]
+Algorithm = Literal["EdDSA", "ES256", "RS256"]
+AuthMode = Literal["none", "token", "jwt"]
+
+
+def _auth_modes(text: str) -> str:
+    modes = [part.strip() for part in text.split(",") if part.strip()]
+    unknown = [mode for mode in modes if mode not in get_args(AuthMode)]
+    if unknown or not modes:
+        raise ValueError("takes none, token, jwt or token,jwt")
+    if "none" in modes and len(modes) > 1:
+        raise ValueError("none stands alone: it lets everyone do everything")
+    return ",".join(modes)
 
 
 class SettingsError(Exception):
@@ -48,7 +69,7 @@ class SettingsError(Exception):
 
 
 class _FileSource(PydanticBaseSettingsSource):
-    """Reads ``X_FILE`` for every field ``X``."""
+    """Reads ``X_FILE`` for every field ``X`` that is not a path itself."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         for name in variable_names(field_name, field):
@@ -67,6 +88,8 @@ class _FileSource(PydanticBaseSettingsSource):
     def __call__(self) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for field_name, field in self.settings_cls.model_fields.items():
+            if field_name.upper().endswith(FILE_SUFFIX):
+                continue
             value, _, _ = self.get_field_value(field, field_name)
             if value is not None:
                 values[_input_key(field_name, field)] = value
@@ -93,14 +116,44 @@ class ServiceSettings(BaseSettings):
     )
     workers: int = Field(1, ge=1, le=256, description="Processes that share the port.")
 
-    auth_mode: AuthMode = Field(
+    auth_mode: Annotated[str, AfterValidator(_auth_modes)] = Field(
         "token",
-        description="`token` asks for a bearer token from `AUTH_TOKENS`; `none` lets everyone do everything.",
+        description="`token` takes bearer tokens from `AUTH_TOKENS`, `jwt` those of an issuer "
+        "(signed, personal and in cookies), `token,jwt` both; `none` lets everyone do everything.",
     )
     auth_tokens: SecretStr = Field(
         SecretStr(""),
         description="Accepted tokens, `name:scope:secret,…`; the scopes are read, write and admin.",
     )
+    auth_accounts_url: str = Field(
+        "",
+        pattern=r"^(https?://.+)?$",
+        description="Address of the accounts, such as `http://pg-svc:8000/pg/auth`: keys, ended sessions and "
+        "personal tokens are asked for there.",
+    )
+    auth_jwks_url: str = Field(
+        "",
+        pattern=r"^((https?|file)://.+)?$",
+        description="Public keys of an issuer (a JWK set), `https://…` or `file:///…`; by default those of "
+        "`AUTH_ACCOUNTS_URL`.",
+    )
+    auth_issuer: str = Field("storefronts", min_length=1, description="The `iss` of signed tokens.")
+    auth_audience: str = Field("storefronts", min_length=1, description="The `aud` that they must name.")
+    auth_algorithms: Annotated[tuple[Algorithm, ...], NoDecode, BeforeValidator(_split_commas)] = Field(
+        ("EdDSA", "ES256"), min_length=1, description="Signatures that count: EdDSA, ES256, RS256."
+    )
+    auth_development: bool = Field(
+        False, description="Take and set cookies over plain http (`dev-access`, without `Secure`)."
+    )
+    rate_limit: str = Field(
+        "",
+        pattern=r"^([1-9][0-9]{0,8}/(second|minute|hour))?$",
+        description="Requests that a token, or an address without one, may make: `600/minute`; any when empty.",
+    )
+    tls_cert_file: str = Field(
+        "", description="Path of a certificate chain (PEM): the API speaks TLS 1.2 and newer."
+    )
+    tls_key_file: str = Field("", description="Path of its private key (PEM).")
     cors_origins: CommaList = Field(
         (), description="Origins whose pages may call the API, separated by commas; `*` for any."
     )
@@ -170,12 +223,28 @@ class ServiceSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _check_auth(self) -> ServiceSettings:
-        if self.auth_mode == "token" and not self.auth_tokens.get_secret_value():
+        if "token" in self.auth_modes and not self.auth_tokens.get_secret_value():
             raise ValueError(
                 "AUTH_TOKENS: needed with AUTH_MODE=token, as name:scope:secret,… "
                 "(or say AUTH_MODE=none to let everyone in)"
             )
+        if "jwt" in self.auth_modes and not (
+            self.auth_accounts_url or self.auth_jwks_url or self.issues_tokens
+        ):
+            raise ValueError("AUTH_ACCOUNTS_URL: needed with AUTH_MODE=jwt (or AUTH_JWKS_URL)")
+        if bool(self.tls_cert_file) != bool(self.tls_key_file):
+            raise ValueError("TLS_CERT_FILE and TLS_KEY_FILE: give both or none of them")
         return self
+
+    @property
+    def auth_modes(self) -> frozenset[str]:
+        """The ways to authenticate that count."""
+        return frozenset(self.auth_mode.split(","))
+
+    @property
+    def issues_tokens(self) -> bool:
+        """Whether this service makes the tokens itself."""
+        return False
 
     @property
     def loopback_only(self) -> bool:
@@ -206,7 +275,7 @@ def variable_names(field_name: str, field: FieldInfo) -> tuple[str, ...]:
 
 
 def _input_key(field_name: str, field: FieldInfo) -> str:
-    """What pydantic looks a value up by: the alias as it is written, where there is one, else the field's name."""
+    """What pydantic looks a value up by: the alias as it is written, else the name of the field."""
     alias = field.validation_alias
     if isinstance(alias, AliasChoices):
         return str(alias.choices[0])
