@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator
 
-from svc_common import BadRequest, NotFound, PreconditionFailed, ServiceHandler
+from svc_common import BadRequest, Event, NotFound, PreconditionFailed, ServiceHandler
 from svc_common.conditional import GZIP_SUFFIX
 
+from ..live import json_event
 from ..store import Store
+from ..store.listener import SlowReader
 from ..store.records import COMPANION_PREFIX, DEFAULT_TYPE
+from ..store.watching import State, tag_of_state
+from .feeds import record_states, state_as_json
 
 _MOST_SECONDS = 2**32
 _STRONG_TAG = re.compile(r'(?<![^\s,])"([0-9a-f]+(?:-gzip)?)"')
@@ -24,7 +29,13 @@ class RecordHandler(ServiceHandler[Store]):
             raise BadRequest("Keys with this prefix belong to the service itself.")
 
     async def get(self, key: str) -> None:
-        """The value, as it was stored."""
+        """The value, as it was stored; or, as an event stream, what it is now and every change."""
+        if self.wants_events():
+            seen = self.request.headers.get("Last-Event-ID")
+            async with record_states(self.state, key, seen) as states:
+                await self.stream_events(self._events(states))
+            return
+        self.add_vary("Accept")
         record = await self.state.records.read(key)
         if record is None:
             raise _missing(key)
@@ -46,6 +57,13 @@ class RecordHandler(ServiceHandler[Store]):
         if not await self.state.records.delete(key, condition=self._condition()):
             raise _missing(key)
         self.no_content()
+
+    async def _events(self, states: AsyncIterator[State]) -> AsyncIterator[Event]:
+        try:
+            async for state in states:
+                yield json_event("record", state_as_json(state), id=tag_of_state(state))
+        except SlowReader:
+            yield json_event("cut-off", {"reason": "slow reader"})
 
     async def _store(self, key: str) -> None:
         ttl = self.query_int("ttl", 0, least=1, most=_MOST_SECONDS) or None

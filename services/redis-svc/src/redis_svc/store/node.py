@@ -40,6 +40,7 @@ class Node:
         self._limits = limits
         self._quick = _Lane(self._open)
         self._bulk = _Lane(self._open)
+        self.timeout = limits.timeout
         self.connects = 0
         """How often a shared connection was made: what was learned from the server before may be outdated."""
 

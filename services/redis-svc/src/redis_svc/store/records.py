@@ -105,7 +105,7 @@ class RecordStore:
         assert isinstance(reply, list)
         value, companion = reply
         if isinstance(value, bytes):
-            return _record(value, companion)
+            return record_from(value, companion)
         with observe_store("redis", "type"):  # MGET says nothing about keys of other kinds
             (kind,) = await self._topology.request([(b"TYPE", name)])
         if kind in (b"none", b"string"):  # "string": written this very moment, so it was missing before
@@ -189,7 +189,8 @@ def _numbers() -> list[bytes]:
     return [str(number).encode() for number in range(400_000)]
 
 
-def _record(value: bytes, companion: Reply) -> Record:
+def record_from(value: bytes, companion: Reply) -> Record:
+    """A record from the two values of MGET."""
     digest = _sha1(value)
     if isinstance(companion, bytes) and companion[:40] == digest.encode():
         kind = companion[41:].decode("latin-1")

@@ -13,10 +13,12 @@ from ..command_table import CommandInfo, CommandTable, parse_command_table
 from ..policy import Policy
 from ..replies import Command, ConnectionLost, Reply, ServerError, raised
 from ..settings import RedisSettings
+from .hub import Hub
 from .node import Limits
 from .open import open_topology
 from .records import RecordStore
 from .topology import Topology
+from .watching import Entry, Watcher, entries_from, range_command
 
 _UNAVAILABLE = frozenset(("CLUSTERDOWN", "LOADING", "MASTERDOWN", "READONLY", "TRYAGAIN"))
 """Errors of a server that is changing its place or state: nothing was done, and soon it can be."""
@@ -28,12 +30,21 @@ class Store:
     def __init__(self, topology: Topology, settings: RedisSettings) -> None:
         self.topology = topology
         self.records = RecordStore(topology)
+        most, timeout = settings.redis_max_subscriptions, settings.store_timeout
+        self.hub = Hub(lambda: topology.dedicated((b"PING",)), timeout=timeout, most=most)
+        self.watcher = Watcher(topology, timeout=timeout, most=most)
         self._block_seconds = settings.redis_block_seconds
         self._patience = settings.store_timeout
         self._own_connections = settings.redis_blocking_connections
         self.policy = Policy(settings.redis_allow_commands, settings.redis_deny_commands)
         self._table: CommandTable | None = None
         self._table_of = -1
+
+    async def close(self) -> None:
+        """Close every connection that is shared."""
+        await self.hub.close()
+        await self.watcher.close()
+        await self.topology.close()
 
     async def ping(self) -> None:
         """Return when Redis answers; raises StoreUnavailable when it does not."""
@@ -89,6 +100,33 @@ class Store:
             finally:
                 wire.close()
 
+    async def publish(self, channel: str, payload: bytes) -> int:
+        """Publish a message; how many connections of this Redis received it."""
+        with observe_store("redis", "publish"):
+            (reply,) = await self.topology.request([(b"PUBLISH", channel.encode(), payload)])
+        count = raised(reply)
+        assert isinstance(count, int)
+        return count
+
+    async def append(
+        self, key: str, fields: Sequence[tuple[bytes, bytes]], *, most: int | None = None
+    ) -> str:
+        """Append an entry to a stream, which is kept at about ``most`` entries; returns the entry's id."""
+        trim = () if most is None else (b"MAXLEN", b"~", str(most).encode())
+        words = [word for field in fields for word in field]
+        with observe_store("redis", "xadd"):
+            (reply,) = await self.topology.request([(b"XADD", key.encode(), *trim, b"*", *words)])
+        if isinstance(reply, ServerError):
+            entries_from(reply)  # raises what the error stands for
+        assert isinstance(reply, bytes)
+        return reply.decode()
+
+    async def entries(self, key: str, after: str, count: int) -> list[Entry]:
+        """Up to ``count`` entries of a stream behind an id. Raises Conflict for another kind of value."""
+        with observe_store("redis", "xrange"):
+            (reply,) = await self.topology.request([range_command(key.encode(), after, count)], bulk=True)
+        return entries_from(reply)
+
     def own_connection(self) -> _Place:
         """A place among the connections that are not shared, to be held in a ``with`` block."""
         return _Place(self)
@@ -118,7 +156,8 @@ async def open_store(settings: RedisSettings) -> AsyncIterator[Store]:
     """The service's lifespan. Connects when the first command needs it, so Redis may come later."""
     limits = Limits(timeout=settings.store_timeout, max_reply=settings.redis_max_reply_bytes)
     topology = open_topology(settings.address(), limits)
+    store = Store(topology, settings)
     try:
-        yield Store(topology, settings)
+        yield store
     finally:
-        await topology.close()
+        await store.close()

@@ -30,6 +30,10 @@ class Topology(Protocol):
         """A connection of the caller's own to the server that ``command`` belongs to."""
         ...
 
+    async def node_of(self, key: bytes) -> Node:
+        """The server that holds a key."""
+        ...
+
     def primaries(self) -> Sequence[Node]:
         """The servers that hold the keys, always in the same order."""
         ...
@@ -61,6 +65,10 @@ class Single:
     async def dedicated(self, command: Command, *, patience: float = 0) -> Wire:
         """A connection of the caller's own."""
         return await self._node.dedicated(patience=patience)
+
+    async def node_of(self, key: bytes) -> Node:
+        """The one server."""
+        return self._node
 
     def primaries(self) -> Sequence[Node]:
         """The one server."""

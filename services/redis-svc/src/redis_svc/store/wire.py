@@ -48,7 +48,8 @@ class Wire(asyncio.Protocol):
         self._waiting: deque[_Waiter] = deque()
         self._outgoing: list[bytes] = []
         self._watch: asyncio.TimerHandle | None = None
-        self._heard = 0.0
+        self.heard = 0.0
+        """When something last came, in the loop's time."""
         self._partial = 0
         self._listener: Callable[[Reply], None] | None = None
         self._reason: Exception = ConnectionLost("closed")
@@ -115,7 +116,7 @@ class Wire(asyncio.Protocol):
         """Take what Redis sent and hand out the replies in it."""
         if self.closed:
             return
-        self._heard = self._loop.time()
+        self.heard = self._loop.time()
         self._partial += len(data)
         try:
             self._reader.feed(data)
@@ -158,7 +159,7 @@ class Wire(asyncio.Protocol):
         self._watch = None
         if not self._waiting:
             return
-        left = max(self._waiting[0].since, self._heard) + self._patience - self._loop.time()
+        left = max(self._waiting[0].since, self.heard) + self._patience - self._loop.time()
         if left > 0:
             self._watch = self._loop.call_later(left, self._check_silence)
         else:

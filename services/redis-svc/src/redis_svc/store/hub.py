@@ -1,0 +1,157 @@
+"""Channels and patterns: one connection and one subscription each, however many listen in this process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from svc_common import StoreUnavailable, TooManyRequests
+
+from ..replies import Reply, ServerError
+from .listener import Listener
+from .revival import made, until_gone
+from .wire import Wire
+
+Kind = Literal["channel", "pattern"]
+
+_SUBSCRIBE = {"channel": b"SUBSCRIBE", "pattern": b"PSUBSCRIBE"}
+_UNSUBSCRIBE = {"channel": b"UNSUBSCRIBE", "pattern": b"PUNSUBSCRIBE"}
+_CONFIRMED: dict[Reply, Kind] = {b"subscribe": "channel", b"psubscribe": "pattern"}
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What was published. ``pattern`` is set where a pattern matched."""
+
+    channel: bytes
+    payload: bytes
+    pattern: bytes | None = None
+
+
+class Gap:
+    """Put in the place of messages that may have been missed while Redis was away."""
+
+
+GAP = Gap()
+
+
+class _Topic:
+    def __init__(self) -> None:
+        self.listeners: set[Listener[Message | Gap]] = set()
+        self.confirmed = asyncio.Event()
+        self.asked = 0
+        self.error: ServerError | None = None
+
+
+class Hub:
+    """Subscriptions to Redis, shared by everybody who listens."""
+
+    def __init__(self, connect: Callable[[], Awaitable[Wire]], *, timeout: float, most: int) -> None:
+        self._connect = connect
+        self._timeout = timeout
+        self._most = most
+        self._topics: dict[tuple[Kind, bytes], _Topic] = {}
+        self._wire: Wire | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @asynccontextmanager
+    async def listen(self, kind: Kind, name: bytes) -> AsyncIterator[Listener[Message | Gap]]:
+        """Listen while the block runs; when it begins, Redis has confirmed the subscription.
+
+        Raises StoreUnavailable, or TooManyRequests when there are too many different subscriptions.
+        """
+        topic = self._topics.get((kind, name))
+        if topic is None:
+            if len(self._topics) >= self._most:
+                raise TooManyRequests("Too many different channels and patterns are listened to.")
+            topic = self._topics[kind, name] = _Topic()
+            self._ask(kind, name, topic)
+        listener: Listener[Message | Gap] = Listener()
+        topic.listeners.add(listener)
+        try:
+            if self._task is None:
+                self._task = asyncio.create_task(self._keep_connected())
+            await self._wait_confirmed(topic)
+            yield listener
+        finally:
+            topic.listeners.discard(listener)
+            if not topic.listeners and self._topics.get((kind, name)) is topic:
+                del self._topics[kind, name]
+                if self._wire is not None:
+                    self._wire.tell((_UNSUBSCRIBE[kind], name))
+
+    async def close(self) -> None:
+        """Give the connection up."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        if self._wire is not None:
+            self._wire.close()
+
+    async def _wait_confirmed(self, topic: _Topic) -> None:
+        try:
+            async with asyncio.timeout(self._timeout):
+                await topic.confirmed.wait()
+        except TimeoutError:
+            raise StoreUnavailable("redis") from None
+        if topic.error is not None:
+            raise StoreUnavailable("redis", f"Redis refuses the subscription ({topic.error.code}).")
+
+    async def _keep_connected(self) -> None:
+        while True:
+            wire = await made(self._connect)
+            wire.listen(self._received)
+            self._wire = wire
+            for (kind, name), topic in self._topics.items():
+                topic.asked = 0
+                self._ask(kind, name, topic)
+            await until_gone(wire)
+            self._wire = None
+            for topic in self._topics.values():
+                if topic.confirmed.is_set():
+                    topic.confirmed.clear()
+                    for listener in topic.listeners:
+                        listener.put(GAP)
+
+    def _ask(self, kind: Kind, name: bytes, topic: _Topic) -> None:
+        if self._wire is not None and not self._wire.closed:
+            topic.asked += 1
+            self._wire.tell((_SUBSCRIBE[kind], name))
+
+    def _received(self, reply: Reply) -> None:
+        if isinstance(reply, ServerError):
+            # An ACL forbids a channel. Redis does not say which; every topic that waits for its answer fails
+            for topic in self._topics.values():
+                if not topic.confirmed.is_set():
+                    topic.error = reply
+                    topic.confirmed.set()
+            return
+        if not isinstance(reply, list) or len(reply) < 3:
+            return
+        if reply[0] == b"message":
+            _, channel, payload = reply
+            self._publish("channel", channel, Message(_bytes(channel), _bytes(payload)))
+        elif reply[0] == b"pmessage":
+            _, pattern, channel, payload = reply
+            self._publish("pattern", pattern, Message(_bytes(channel), _bytes(payload), _bytes(pattern)))
+        elif isinstance(reply[0], bytes) and reply[0] in _CONFIRMED:
+            confirmed = self._topics.get((_CONFIRMED[reply[0]], _bytes(reply[1])))
+            if confirmed is not None:
+                confirmed.asked -= 1
+                if confirmed.asked <= 0:
+                    confirmed.confirmed.set()
+
+    def _publish(self, kind: Kind, name: Reply, message: Message) -> None:
+        topic = self._topics.get((kind, _bytes(name)))
+        if topic is not None:
+            size = len(message.payload)
+            for listener in topic.listeners:
+                listener.put(message, size)
+
+
+def _bytes(reply: Reply) -> bytes:
+    assert isinstance(reply, bytes)
+    return reply
