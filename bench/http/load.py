@@ -27,7 +27,7 @@ class Load:
     p99_ms: float
 
 
-def measure(server: Server, seconds: float, connections: int) -> Load:
+def measure(server: Server, seconds: int, connections: int) -> Load:
     """One round. AssertionError when an answer is not 200."""
     before, start = _cpu_seconds(server.pid), time.monotonic()
     if shutil.which("wrk"):
@@ -44,8 +44,8 @@ def _cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _wrk(server: Server, seconds: float, connections: int) -> tuple[int, float, float]:
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--latency", server.url]
+def _wrk(server: Server, seconds: int, connections: int) -> tuple[int, float, float]:
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", server.url]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert "Non-2xx" not in text, text
     count = re.search(r"(\d+) requests in", text)
@@ -59,7 +59,7 @@ def _percentile(text: str, which: int) -> float:
     return float(found[1]) * _UNITS[found[2]]
 
 
-async def _ask(server: Server, seconds: float, connections: int) -> tuple[int, float, float]:
+async def _ask(server: Server, seconds: int, connections: int) -> tuple[int, float, float]:
     """What wrk does, slower: it shares the machine's time with the server."""
     end = time.monotonic() + seconds
     times: list[float] = []

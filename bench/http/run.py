@@ -17,7 +17,7 @@ def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="how often each server is asked")
-    parser.add_argument("--seconds", type=float, default=3.0, help="how long each time")
+    parser.add_argument("--seconds", type=int, default=3, help="how long each time")
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--only", default="", help="part of a name, to leave the others out")
     arguments = parser.parse_args()
@@ -59,4 +59,4 @@ if __name__ == "__main__":
     try:
         main()
     except subprocess.CalledProcessError as error:
-        sys.exit(f"{error.cmd[0]} failed: {error.stderr}")
+        sys.exit(f"{error.cmd[0]} failed: {error.stderr or error.stdout}")

@@ -1,0 +1,380 @@
+"""One connection: keep-alive, pipelining, flow control both ways, time-outs, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from tornado.iostream import StreamClosedError
+from tornado.web import Application, RequestHandler, stream_request_body
+
+GET = b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+class Log:
+    """What the handlers saw."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+        self.sizes: list[int] = []
+        self.go = asyncio.Event()
+        self.lost = asyncio.Event()
+
+
+class Base(RequestHandler):
+    def initialize(self, log: Log) -> None:
+        self.log = log
+
+
+class Echo(Base):
+    def get(self) -> None:
+        self.write(self.request.uri or "")
+        self.log.seen.append(self.request.uri or "")
+
+    def post(self) -> None:
+        self.write(self.request.body)
+
+    head = get
+
+
+class Wait(Base):
+    async def get(self) -> None:
+        self.log.seen.append(self.request.uri or "")
+        await self.log.go.wait()
+        self.write("done")
+
+    def on_connection_close(self) -> None:
+        self.log.lost.set()
+
+
+class Large(Base):
+    def get(self) -> None:
+        self.log.seen.append(self.request.uri or "")
+        self.write(b"x" * 2**20)
+
+
+class Stream(Base):
+    """Sends pieces as fast as they are taken."""
+
+    async def get(self) -> None:
+        try:
+            for _ in range(400):
+                self.write(b"y" * 2**16)
+                await self.flush()
+                self.log.sizes.append(2**16)
+        except StreamClosedError:
+            self.log.lost.set()
+
+
+@stream_request_body
+class Upload(Base):
+    async def data_received(self, chunk: bytes) -> None:
+        self.log.sizes.append(len(chunk))
+        await self.log.go.wait()
+
+    def on_connection_close(self) -> None:
+        super().on_connection_close()
+        self.log.lost.set()
+
+    def put(self) -> None:
+        self.write(str(sum(self.log.sizes)))
+
+
+@stream_request_body
+class Early(Base):
+    """Answers before it has the body."""
+
+    def prepare(self) -> None:
+        self.set_status(403)
+        self.finish("no")
+
+    def data_received(self, chunk: bytes) -> None:
+        raise AssertionError("a body after the answer")
+
+
+@pytest.fixture
+def log() -> Log:
+    return Log()
+
+
+@pytest.fixture
+def application(log: Log) -> Application:
+    handlers = {
+        "/echo.*": Echo,
+        "/wait": Wait,
+        "/large.*": Large,
+        "/stream": Stream,
+        "/upload": Upload,
+        "/early": Early,
+    }
+    return Application(
+        [(path, handler, {"log": log}) for path, handler in handlers.items()],
+        log_function=lambda handler: None,
+    )
+
+
+async def test_requests_follow_each_other_on_one_connection(serving: Any, application: Application) -> None:
+    _, port = serving.server(application)
+    client = await serving.client(port)
+    for number in range(3):
+        client.send(GET % b"/echo/%d" % number)
+        assert (await client.answer())[2] == b"/echo/%d" % number
+
+
+async def test_pipelined_requests_are_answered_in_order(serving: Any, application: Application) -> None:
+    _, port = serving.server(application)
+    client = await serving.client(port)
+    post = b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
+    chunked = (
+        b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nd\r\n2\r\nef\r\n0\r\n\r\n"
+    )
+    client.send(b"".join((GET % b"/echo/%d" % number) + post + chunked for number in range(50)))
+    for number in range(50):
+        assert (await client.answer())[2] == b"/echo/%d" % number
+        assert (await client.answer())[2] == b"abc"
+        assert (await client.answer())[2] == b"def"
+
+
+async def test_a_request_may_come_byte_by_byte(serving: Any, application: Application) -> None:
+    _, port = serving.server(application)
+    client = await serving.client(port)
+    data = (
+        b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+        + GET % b"/echo"
+    )
+    for index in range(len(data)):
+        client.send(data[index : index + 1])
+        await asyncio.sleep(0)
+    assert (await client.answer())[2] == b"abc"
+    assert (await client.answer())[2] == b"/echo"
+
+
+async def test_what_waits_in_the_pipeline_is_bounded(
+    serving: Any, application: Application, log: Log, until: Any
+) -> None:
+    _, port = serving.server(application)
+    client = await serving.client(port)
+    client.send(GET % b"/wait")
+    many = (GET % (b"/echo/" + b"z" * 1000)) * 4000  # four megabytes
+    client.send(many)
+    await until(lambda: log.seen == ["/wait"])
+    left = client.writer.transport.get_write_buffer_size
+    await _steady(left)
+    assert left() > len(many) // 2  # the server does not take what it cannot use
+    log.go.set()
+    assert (await client.answer())[2] == b"done"
+    for _ in range(4000):
+        assert (await client.answer())[0] == 200
+
+
+async def test_whoever_does_not_read_gets_no_second_answer(
+    serving: Any, application: Application, log: Log
+) -> None:
+    _, port = serving.server(application)
+    client = await serving.client(port)
+    client.send(b"".join(GET % b"/large/%d" % number for number in range(20)))
+    await _steady(lambda: len(log.seen))
+    assert len(log.seen) < 3
+    for _ in range(20):
+        assert len((await client.answer())[2]) == 2**20
+    assert len(log.seen) == 20
+
+
+async def test_a_stream_goes_at_its_readers_pace(serving: Any, application: Application, log: Log) -> None:
+    _, port = serving.server(application)
+    client = await serving.client(port)
+    client.send(GET % b"/stream")
+    await _steady(lambda: len(log.sizes))
+    assert 0 < len(log.sizes) < 30
+    assert len((await client.answer())[2]) == 400 * 2**16
+
+
+async def test_a_stream_ends_when_its_reader_leaves(serving: Any, application: Application, log: Log) -> None:
+    _, port = serving.server(application)
+    client = await serving.client(port)
+    client.send(GET % b"/stream")
+    await _steady(lambda: len(log.sizes))
+    client.writer.transport.abort()
+    async with asyncio.timeout(20):
+        await log.lost.wait()
+
+
+async def test_an_upload_goes_at_its_handlers_pace(serving: Any, application: Application, log: Log) -> None:
+    _, port = serving.server(application)
+    client = await serving.client(port)
+    body = b"u" * (4 * 2**20)
+    client.send(b"PUT /upload HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+    left = client.writer.transport.get_write_buffer_size
+    await _steady(left)
+    assert len(log.sizes) == 1
+    assert left() > len(body) // 2
+    log.go.set()
+    assert (await client.answer())[2] == b"%d" % len(body)
+    assert max(log.sizes) <= 64 * 1024
+
+
+async def test_a_handler_hears_of_a_client_that_leaves(
+    serving: Any, application: Application, log: Log, until: Any
+) -> None:
+    _, port = serving.server(application)
+    for path in (b"GET /wait", b"PUT /upload"):
+        log.lost.clear()
+        client = await serving.client(port)
+        client.send(
+            path
+            + b" HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n"
+            + b"x" * (10 if b"GET" in path else 5)
+        )
+        await until(lambda: bool(log.seen or log.sizes))
+        client.writer.transport.abort()
+        async with asyncio.timeout(20):
+            await log.lost.wait()
+
+
+async def test_continue_is_sent_when_the_body_is_wanted(serving: Any, application: Application) -> None:
+    _, port = serving.server(application)
+    client = await serving.client(port)
+    client.send(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+    assert (await client.answer())[0] == 100
+    client.send(b"ok")
+    assert (await client.answer())[2] == b"ok"
+    refused = await serving.client(port)
+    refused.send(b"PUT /early HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+    assert (await refused.answer())[0] == 403
+
+
+async def test_an_early_answer_reaches_a_client_that_still_sends(
+    serving: Any, application: Application
+) -> None:
+    _, port = serving.server(application)
+    client = await serving.client(port)
+    client.send(b"PUT /early HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 1_000_000)
+    status, _, body = await client.answer()
+    assert (status, body) == (403, b"no")
+    await client.closed()
+
+
+async def test_answers_without_a_body(serving: Any, application: Application) -> None:
+    _, port = serving.server(application)
+    client = await serving.client(port)
+    client.send(b"HEAD /echo/1 HTTP/1.1\r\nHost: a\r\n\r\n")
+    status, headers, _ = await client.answer("HEAD")
+    assert (status, headers["content-length"]) == (200, "7")
+    tag = headers["etag"]
+    client.send(b"GET /echo/1 HTTP/1.1\r\nHost: a\r\nIf-None-Match: %b\r\n\r\n" % tag.encode())
+    status, headers, _ = await client.answer()
+    assert (status, "content-length" in headers, "transfer-encoding" in headers) == (304, False, False)
+    client.send(GET % b"/echo/1")
+    assert (await client.answer())[2] == b"/echo/1"
+
+
+async def test_an_old_client_gets_a_stream_that_ends_with_the_connection(
+    serving: Any, application: Application
+) -> None:
+    _, port = serving.server(application)
+    client = await serving.client(port)
+    client.send(b"GET /stream HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+    status, headers, body = await client.answer()
+    assert (status, len(body)) == (200, 400 * 2**16)
+    assert "transfer-encoding" not in headers
+
+
+@pytest.mark.parametrize(
+    "options",
+    ["Connection: close", "Connection: keep-alive, close", "Connection: Close"],
+)
+async def test_close_means_close(serving: Any, application: Application, options: str) -> None:
+    _, port = serving.server(application)
+    client = await serving.client(port)
+    client.send(b"GET /echo HTTP/1.1\r\nHost: a\r\n%b\r\n\r\n" % options.encode() + GET % b"/echo")
+    status, headers, _ = await client.answer()
+    assert (status, headers["connection"]) == (200, "close")
+    await client.closed()
+
+
+async def test_a_head_must_come_in_its_time(serving: Any, application: Application) -> None:
+    _, port = serving.server(application, idle_connection_timeout=30, header_timeout=0.2)
+    slow, fresh = await serving.client(port), await serving.client(port)
+    slow.send(GET % b"/echo")
+    assert (await slow.answer())[0] == 200
+    slow.send(b"GET /echo HTTP/1.1\r\nHost:")
+    start = asyncio.get_running_loop().time()
+    while asyncio.get_running_loop().time() - start < 10 and not slow.reader.at_eof():
+        slow.send(b" ")  # a byte now and then does not help
+        await asyncio.sleep(0.05)
+    assert slow.reader.at_eof()
+    fresh.send(GET % b"/echo")  # while one that has not begun is within its own time
+    assert (await fresh.answer())[0] == 200
+
+
+async def test_an_idle_connection_is_closed(serving: Any, application: Application) -> None:
+    _, port = serving.server(application, idle_connection_timeout=0.3)
+    never, once = await serving.client(port), await serving.client(port)
+    once.send(GET % b"/echo")
+    assert (await once.answer())[0] == 200
+    await never.closed()
+    await once.closed()
+
+
+async def test_a_slow_handler_is_not_an_idle_connection(
+    serving: Any, application: Application, log: Log
+) -> None:
+    _, port = serving.server(application, idle_connection_timeout=0.1)
+    client = await serving.client(port)
+    client.send(GET % b"/wait")
+    await asyncio.sleep(0.4)
+    log.go.set()
+    assert (await client.answer())[2] == b"done"
+
+
+async def test_who_takes_nothing_of_a_complete_answer_is_cut_off(
+    serving: Any, application: Application, log: Log, until: Any
+) -> None:
+    server, port = serving.server(application, idle_connection_timeout=0.3)
+    client = await serving.client(port)
+    client.send(GET % b"/large")
+    await until(lambda: bool(log.seen))
+    await until(lambda: not server._connections)
+
+
+@pytest.mark.parametrize(
+    ("head", "options"),
+    [(b"X: y\r\n" * 50, {"max_header_count": 40}), (b"X: " + b"y" * 5000, {"max_header_size": 4096})],
+)
+async def test_a_head_over_the_limits(
+    serving: Any, application: Application, head: bytes, options: dict[str, int]
+) -> None:
+    _, port = serving.server(application, **options)
+    client = await serving.client(port)
+    client.send(b"GET /echo HTTP/1.1\r\nHost: a\r\n" + head + b"\r\n\r\n")
+    assert (await client.rest()) == b"HTTP/1.1 431 Request Header Fields Too Large\r\n\r\n"
+
+
+async def test_the_end_of_a_server(serving: Any, application: Application, log: Log, until: Any) -> None:
+    server, port = serving.server(application)
+    idle, busy = await serving.client(port), await serving.client(port)
+    idle.send(GET % b"/echo")
+    assert (await idle.answer())[0] == 200
+    busy.send(GET % b"/wait")
+    await until(lambda: "/wait" in log.seen)
+    server.stop()
+    with pytest.raises(ConnectionRefusedError):
+        await serving.client(port)
+    idle.send(GET % b"/echo")  # what is open goes on
+    assert (await idle.answer())[0] == 200
+    await server.close_all_connections()
+    await idle.closed()
+    await busy.closed()
+    assert log.lost.is_set()
+
+
+async def _steady(value: Any) -> None:
+    """Wait until a number has stopped changing for a quarter of a second."""
+    async with asyncio.timeout(20):
+        last, same = None, 0
+        while same < 25:
+            now = value()
+            same = same + 1 if now == last else 0
+            last = now
+            await asyncio.sleep(0.01)
