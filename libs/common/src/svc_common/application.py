@@ -103,6 +103,11 @@ class ServiceApplication(Application):
                 connection.close()
 
     @property
+    def connections(self) -> int:
+        """How many connections there are."""
+        return len(self._connections)
+
+    @property
     def busy_connections(self) -> int:
         """How many connections have a request whose answer is not out yet."""
         return sum(connection.busy for connection in self._connections.values())

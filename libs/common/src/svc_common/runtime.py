@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
@@ -57,6 +57,8 @@ class RunningService:
     port: int
     admin_host: str
     admin_port: int
+    connections: Callable[[], int]
+    """How many connections clients hold to the API port."""
 
     @property
     def url(self) -> str:
@@ -121,6 +123,7 @@ async def running(
                 port=api_sockets[0].getsockname()[1],
                 admin_host=admin_sockets[0].getsockname()[0],
                 admin_port=admin_sockets[0].getsockname()[1],
+                connections=lambda: application.connections,
             )
         finally:
             await _drain(context, application, server)
@@ -137,6 +140,14 @@ def _limiter(service: Service[Any, Any], settings: ServiceSettings, state: objec
     return RateLimiter(RatePolicy.parse(settings.rate_limit), shared or LocalRates())
 
 
+class _TornadoServer(HTTPServer):
+    """Tornado's server; it also tells the application that a connection is gone."""
+
+    def on_close(self, server_conn: object) -> None:
+        super().on_close(server_conn)
+        cast(ServiceApplication, self.request_callback).on_close(server_conn)
+
+
 def _server(
     application: ServiceApplication, settings: ServiceSettings, tls: ssl.SSLContext | None
 ) -> HTTPServer | httpserver.HTTPServer:
@@ -151,7 +162,7 @@ def _server(
             max_header_size=HARD_HEADER_BYTES,
             max_body_size=UNLIMITED,
         )
-    return HTTPServer(
+    return _TornadoServer(
         application,
         ssl_options=tls,
         xheaders=settings.trust_proxy,
