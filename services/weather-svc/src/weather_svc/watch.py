@@ -37,24 +37,24 @@ async def changes(
 
     The place is looked at when what is known of it goes stale; all who watch it share the request.
     """
-    seen = last_id
+    seen, failing = last_id, False
     while True:
         name = _name(part(entry), entry)
         if name != seen:
             seen = name
             yield Event(data=render(entry).decode(), event="weather", id=name)
-        await asyncio.sleep(_pause(entry))
+        await asyncio.sleep(_pause(entry, failing))
         try:
             entry = await weather.report(place, patient=True)
+            failing = not entry.fresh(time.time())
         except Problem:
-            continue  # the stream goes on; the state that was told last stays the last known
+            failing = True  # the stream goes on; what was told last stays the last known
 
 
-def _pause(entry: Entry[Report]) -> float:
-    left = entry.fresh_until - time.time()
-    if left <= 0:  # stale although it was just asked for: the upstream fails
+def _pause(entry: Entry[Report], failing: bool) -> float:
+    if failing:
         return _AFTER_FAILURE * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311
-    return max(left, _LEAST_PAUSE)
+    return max(entry.fresh_until - time.time(), _LEAST_PAUSE)
 
 
 def _name(part: Part, entry: Entry[Report]) -> str:

@@ -7,6 +7,7 @@ used by the thread of ``pool``.
 from __future__ import annotations
 
 import io
+import warnings
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -50,7 +51,8 @@ _LABELS = {
 
 def draw(chart: Chart, *, png: bool) -> bytes:
     """The chart as SVG or PNG. The same chart gives the same bytes."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(_STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)  # a reader's own fonts may have it
         figure = Figure(figsize=_INCHES, layout="constrained")
         _plot(figure, chart)
         out = io.BytesIO()

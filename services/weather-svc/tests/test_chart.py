@@ -1,0 +1,111 @@
+"""The picture, and the one of simulated weather that the documents show."""
+
+from __future__ import annotations
+
+import os
+import re
+import xml.etree.ElementTree as ET
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from devstack.weather import places
+from devstack.weather.climate import weather
+from weather_svc.model import Hour
+from weather_svc.render.chart import draw
+from weather_svc.render.pool import Chart
+from weather_svc.units import System
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "weather-forecast.svg"
+SVG = "{http://www.w3.org/2000/svg}"
+ZONE = ZoneInfo("Europe/Berlin")
+NOTE = "SIMULATED DATA · drawn by weather-svc's tests"
+
+
+def simulated_hours(days: int, step: int = 1) -> list[Hour]:
+    """The simulated weather of Berlin from a fixed midnight on."""
+    berlin = places.search("Berlin", 1)[0]
+    begin = datetime(2026, 4, 13, tzinfo=ZONE).astimezone(UTC)
+    hours = []
+    for number in range(0, 24 * days, step):
+        moment = begin + timedelta(hours=number)
+        now = weather(berlin.latitude, berlin.longitude, berlin.elevation, moment)
+        hours.append(
+            Hour(time=moment, hours=step, temperature=now.temperature, precipitation=now.precipitation * step)
+        )
+    return hours
+
+
+def chart(days: int = 7, title: str = "Berlin, DE", system: System = "metric", language: str = "en") -> Chart:
+    return Chart(simulated_hours(days), title, NOTE, ZONE, system, language)
+
+
+def texts(svg: bytes) -> list[str]:
+    """The text elements in the order of the document."""
+    tree = ET.fromstring(svg)  # noqa: S314
+    return ["".join(element.itertext()).strip() for element in tree.iter(f"{SVG}text")]
+
+
+def test_the_picture_in_the_documents() -> None:
+    """Drawn anew it says the same. ``UPDATE_DOCS=1`` writes it."""
+    picture = draw(chart(), png=False)
+    if os.environ.get("UPDATE_DOCS") == "1":
+        DOCUMENT.write_bytes(picture)
+    assert texts(DOCUMENT.read_bytes()) == texts(picture)
+    assert NOTE in texts(picture)
+
+
+def test_what_the_picture_shows() -> None:
+    svg = draw(chart(), png=False)
+    found = texts(svg)
+    days = [text for text in found if text[-3:] in (" 13", " 14", " 15", " 16", " 17", " 18", " 19")]
+    assert days == ["Mon 13", "Tue 14", "Wed 15", "Thu 16", "Fri 17", "Sat 18", "Sun 19"]
+    for text in ("Berlin, DE", "Temperature (°C)", "Precipitation (mm/h)"):
+        assert text in found
+    tree = ET.fromstring(svg)  # noqa: S314
+    line = next(
+        element.attrib["d"]
+        for element in tree.iter(f"{SVG}path")
+        if "#c2410c" in element.attrib.get("style", "")
+    )
+    points = [(float(x), float(y)) for x, y in re.findall(r"[ML] ([\d.]+) ([\d.]+)", line)]
+    hours = simulated_hours(7)
+    # matplotlib leaves out points on a straight line; the warmest and the coldest hour stay
+    heights = [point[1] for point in points]
+    warmest, coldest = max(hours, key=lambda h: h.temperature), min(hours, key=lambda h: h.temperature)
+    left, right = points[0][0], points[-1][0]
+    for hour, height in ((warmest, min(heights)), (coldest, max(heights))):
+        at = left + (right - left) * hours.index(hour) / (len(hours) - 1)
+        assert any(abs(x - at) < 1 and y == height for x, y in points)
+
+
+@pytest.mark.parametrize("days", [1, 3, 10, 16])
+def test_every_length_has_a_readable_axis(days: int) -> None:
+    found = texts(draw(chart(days), png=False))
+    labels = [text for text in found if text[:4] in ("Mon ", "Tue ", "Wed ", "Thu ", "Fri ", "Sat ", "Sun ")]
+    assert 1 <= len(labels) <= 10
+
+
+def test_the_same_chart_gives_the_same_bytes() -> None:
+    assert draw(chart(), png=False) == draw(chart(), png=False)
+    assert draw(chart(), png=True) == draw(chart(), png=True)
+
+
+def test_names_are_text_and_nothing_else() -> None:
+    name = "$\\frac{1}{0}$ <script>alert(1)</script> & “東京”"
+    assert name in texts(draw(chart(title=name), png=False))
+    assert b"<script" not in draw(chart(title=name), png=False)
+
+
+def test_other_units_and_languages() -> None:
+    found = texts(draw(chart(system="imperial", language="de"), png=False))
+    assert "Temperatur (°F)" in found
+    assert "Niederschlag (in/h)" in found
+    assert "Mo 13" in found
+
+
+def test_one_hour_without_rain_can_be_drawn() -> None:
+    hour = Hour(time=datetime(2026, 4, 13, tzinfo=UTC), temperature=3.0)
+    assert draw(Chart([hour], "x", "", UTC, "metric", "fr"), png=True).startswith(b"\x89PNG")
