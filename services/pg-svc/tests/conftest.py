@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pg_svc.app import service
 from svc_common.testing import TestedService, serving
+
+from .library import Library, new_library
+
+if TYPE_CHECKING:
+    from devstack.pytest_plugin import GivenStore
+    from devstack.stores import Postgres
 
 
 async def until_ready(svc: TestedService) -> None:
@@ -24,3 +31,10 @@ async def svc(postgres_database: str) -> AsyncIterator[TestedService]:
     async with serving(service, DATABASE_URL=postgres_database) as running:
         await until_ready(running)
         yield running
+
+
+@pytest.fixture(scope="module")
+def library(postgres: Postgres | GivenStore) -> Iterator[Library]:
+    """A database with the library in it, for the tests of a module."""
+    with new_library(postgres.url) as made:
+        yield made

@@ -22,6 +22,12 @@ from pg_svc.store.database import Database
 from svc_common import Access, Route, ServiceHandler
 
 PREFIX = "/rest"
+_METHODS = "GET, POST, PATCH, PUT, DELETE, OPTIONS, HEAD"
+_SAFE_HEADERS = ("Accept", "Accept-Language", "Content-Language")
+_EXPOSED = (
+    "Content-Encoding, Content-Location, Content-Range, Content-Type, Date, Location, Server, "
+    "Transfer-Encoding, Range-Unit"
+)
 _BODILESS = (204, 304)
 
 
@@ -149,6 +155,8 @@ class ProtocolHandler(ServiceHandler[RestState]):
 
     def _common_headers(self) -> None:
         settings = self.state.settings
+        if self.context.cors.enabled:
+            self.set_header("Access-Control-Expose-Headers", _EXPOSED)
         if settings.pgrst_server_timing_enabled and self._timings:
             self.stamp("response")
             self.set_header(
@@ -208,6 +216,17 @@ class ProtocolHandler(ServiceHandler[RestState]):
         """An ApiError is an answer."""
         if not isinstance(value, ApiError):
             super().log_exception(typ, value, tb)
+
+    def preflight(self) -> None:
+        """Answer a browser that asks what it may send (the Fetch standard's CORS preflight)."""
+        if self.context.cors.enabled:
+            asked = self.request.headers.get("Access-Control-Request-Headers", "")
+            names = [name.strip() for name in asked.split(",") if name.strip()]
+            self.set_header("Access-Control-Allow-Methods", _METHODS)
+            self.set_header(
+                "Access-Control-Allow-Headers", ", ".join(["Authorization", *names, *_SAFE_HEADERS])
+            )
+            self.set_header("Access-Control-Max-Age", "86400")
 
     def _is_preflight(self) -> bool:
         headers = self.request.headers

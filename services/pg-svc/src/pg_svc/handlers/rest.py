@@ -124,7 +124,7 @@ class TableHandler(RestHandler):
     async def options(self, *args: str, **kwargs: str) -> None:
         """What the table takes."""
         if self._is_preflight():
-            await super().options()
+            self.preflight()
             return
         schema = self.state.database.schema
         request = self.understand(Address(TABLE, kwargs["table"]), schema)
@@ -162,7 +162,7 @@ class FunctionHandler(RestHandler):
     async def options(self, *args: str, **kwargs: str) -> None:
         """How the function may be called."""
         if self._is_preflight():
-            await super().options()
+            self.preflight()
             return
         schema = self.state.database.schema
         request = self.understand(Address(FUNCTION, kwargs["function"]), schema)
@@ -186,7 +186,7 @@ class RootHandler(RestHandler):
     async def options(self, *args: str, **kwargs: str) -> None:
         """What the root takes."""
         if self._is_preflight():
-            await super().options()
+            self.preflight()
             return
         self.allow("OPTIONS,GET,HEAD")
 

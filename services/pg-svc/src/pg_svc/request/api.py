@@ -86,7 +86,7 @@ def parse_request(
         query_string = "&".join(
             part for part in (query_string, body.decode("utf-8", "replace").strip()) if part
         )
-    reads_function = address.kind == FUNCTION and method in _READS
+    reads_function = address.kind == FUNCTION and method != "POST"
     query = parse_query(query_string, arguments_allowed=reads_function)
     rows = top_range(query.root_range(), headers.get("range") if method == "GET" else None)
     if method == "PUT" and not rows.everything:

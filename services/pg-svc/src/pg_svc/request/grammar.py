@@ -168,11 +168,16 @@ _spread_head = _spaced(
 )
 
 
+_heads = (attempt(_spread_head), attempt(_relation_head))
+
+
 def _select_item(depth: int) -> Parser:
     def parse(text: str, at: int) -> Outcome:
-        for head in (attempt(_spread_head), attempt(_relation_head)):
+        error = Error(at)
+        for head in _heads:
             outcome = head(text, at)
             if not outcome.ok:
+                error = merge(error, outcome.error)
                 continue
             if depth >= MAX_EMBED_DEPTH:
                 return _too_deep(outcome.position, MAX_EMBED_DEPTH)
@@ -184,7 +189,8 @@ def _select_item(depth: int) -> Parser:
                 relation.name, relation.alias, relation.hint, relation.inner, relation.spread, body.value
             )
             return Outcome(True, whole, body.position, body.error)
-        return _select_field(text, at)
+        outcome = _select_field(text, at)
+        return outcome if outcome.position != at else outcome._replace(error=merge(error, outcome.error))
 
     return parse
 

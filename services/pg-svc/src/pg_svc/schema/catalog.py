@@ -28,8 +28,14 @@ SELECT coalesce(json_agg(t), '[]') FROM (
           ELSE format_type(a.atttypid, a.atttypmod) END,
         'nullable', NOT (a.attnotnull OR ty.typtype = 'd' AND ty.typnotnull),
         'default', CASE
-          WHEN a.attidentity = 'd' THEN 'nextval(' || quote_literal(pg_get_serial_sequence(
-            quote_ident(n.nspname) || '.' || quote_ident(c.relname), a.attname)) || ')'
+          WHEN a.attidentity = 'd' THEN (
+            SELECT 'nextval('
+              || quote_literal(quote_ident(sn.nspname) || '.' || quote_ident(s.relname)) || ')'
+            FROM pg_depend p
+            JOIN pg_class s ON s.oid = p.objid AND s.relkind = 'S'
+            JOIN pg_namespace sn ON sn.oid = s.relnamespace
+            WHERE p.refobjid = a.attrelid AND p.refobjsubid = a.attnum AND p.deptype = 'i'
+              AND p.classid = 'pg_catalog.pg_class'::regclass)
           WHEN a.attgenerated <> '' THEN NULL
           ELSE coalesce(pg_get_expr(ad.adbin, ad.adrelid), pg_get_expr(ty.typdefaultbin, 0)) END,
         'description', col_description(c.oid, a.attnum),

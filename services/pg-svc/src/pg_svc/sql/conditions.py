@@ -145,7 +145,7 @@ def _array(ref: Ref, given: str | tuple[str, ...]) -> Sql:
 
 
 def _converted(ref: Ref, given: Sql) -> Sql:
-    return given if ref.transform is None else concat(f"{verbatim(ref.transform)}(", given, ")")
+    return given if ref.transform is None else concat(f"{verbatim(ref.transform)}(", given, "::text)")
 
 
 def order_by(table: Name, terms: Sequence[Ordered]) -> Sql:
