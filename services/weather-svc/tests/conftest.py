@@ -91,8 +91,8 @@ def serve(weather_upstream: WeatherUpstream) -> Serve:
     def start(**environment: str) -> AbstractAsyncContextManager[TestedService]:
         local = dict.fromkeys(ADDRESSES, weather_upstream.url)
         defaults = {
-            "WEATHER_TIMEOUT": "2",
-            "WEATHER_ATTEMPT_TIMEOUT": "0.5",
+            "WEATHER_TIMEOUT": "30",
+            "WEATHER_ATTEMPT_TIMEOUT": "20",
             "WEATHER_MAX_ANSWER_BYTES": "200000",
             "WEATHER_CONTACT": "tests@example.org",
             "OPENWEATHERMAP_API_KEY": "k3y",

@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
 from devstack.weather.upstream import WeatherUpstream
-from svc_common.testing import ServiceProcess, TestedService, free_port, serving
-from weather_svc.app import service
+from svc_common.testing import ServiceProcess, TestedService, free_port
+
+if TYPE_CHECKING:
+    from conftest import Serve
 
 SENTENCE = re.compile(r"Currently -?\d+ degrees? and [a-z ]+ in Berlin, DE\n\(simulated\)\n")
 JSON = {"Accept": "application/json"}
 
 
 @pytest.fixture
-async def weather(weather_upstream: WeatherUpstream) -> AsyncIterator[TestedService]:
-    """The service in front of the local upstream, with short patience."""
-    async with serving(
-        service,
-        WEATHER_URI=weather_upstream.url,
-        WEATHER_GEOCODING_URI=weather_upstream.url,
-        WEATHER_TIMEOUT="2",
-        WEATHER_ATTEMPT_TIMEOUT="0.5",
-        WEATHER_MAX_ANSWER_BYTES="200000",
-    ) as running:
+async def weather(serve: Serve) -> AsyncIterator[TestedService]:
+    """The service in front of the local upstream."""
+    async with serve(WEATHER_TIMEOUT="30", WEATHER_ATTEMPT_TIMEOUT="20") as running:
         yield running
 
 
@@ -134,15 +130,15 @@ async def test_what_is_typed_stays_an_argument(
     ],
 )
 async def test_a_misbehaving_upstream_is_a_problem_of_the_gateway(
-    weather: TestedService, weather_upstream: WeatherUpstream, path: str, trouble: str, status: int
+    serve: Serve, weather_upstream: WeatherUpstream, path: str, trouble: str, status: int
 ) -> None:
-    weather_upstream.misbehave(trouble, path=path)
-    answer = await weather.client.get("/v1/current")
-    assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/problem+json")
-    assert answer.json()["status"] == status
-    assert "/secret" not in {request.path for request in weather_upstream.requests}
-    weather_upstream.reset()
-    assert (await weather.client.get("/v1/current")).status_code == 200
+    patience = "0.3" if status == 504 else "20"
+    async with serve(WEATHER_ATTEMPT_TIMEOUT=patience, WEATHER_TIMEOUT="30") as weather:
+        weather_upstream.misbehave(trouble, path=path)
+        answer = await weather.client.get("/v1/current")
+        assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/problem+json")
+        assert answer.json()["status"] == status
+        assert "/secret" not in {request.path for request in weather_upstream.requests}
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b"\xff\xfe", b"<html>", b'{"results":null}', b"NaN"])

@@ -55,9 +55,7 @@ async def test_every_trouble_of_every_provider(
 ) -> None:
     weather_upstream.misbehave(trouble, size=50_000_000)
     patience = "0.2" if status == 504 else "20"
-    async with serve(
-        WEATHER_PROVIDERS=provider, WEATHER_ATTEMPT_TIMEOUT=patience, WEATHER_TIMEOUT="30"
-    ) as weather:
+    async with serve(WEATHER_PROVIDERS=provider, WEATHER_ATTEMPT_TIMEOUT=patience) as weather:
         answer = await weather.client.get("/v1/current", params=HERE)
         assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/problem+json")
         assert provider in answer.json()["detail"]
@@ -71,7 +69,9 @@ async def test_the_next_provider_answers(
     format_server.documents = {MET: met_document()}
     weather_upstream.misbehave(trouble, path="/v1/forecast")
     async with serve(
-        WEATHER_PROVIDERS="open-meteo,met-norway", WEATHER_MET_NORWAY_URI=format_server.url
+        WEATHER_PROVIDERS="open-meteo,met-norway",
+        WEATHER_MET_NORWAY_URI=format_server.url,
+        WEATHER_ATTEMPT_TIMEOUT="1",
     ) as weather:
         answer = await weather.client.get("/v1/current", params=HERE, headers=JSON)
         assert (answer.status_code, answer.json()["provider"]) == (200, "met-norway")

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from conftest import Serve
 
 JSON = {"Accept": "application/json"}
-PATIENT = {"WEATHER_TIMEOUT": "30", "WEATHER_ATTEMPT_TIMEOUT": "30"}
 
 
 async def test_a_fresh_answer_is_used_again(serve: Serve, weather_upstream: WeatherUpstream) -> None:
@@ -75,7 +74,7 @@ async def test_with_every_upstream_dead_what_was_seen_is_still_answered(
 ) -> None:
     for trouble in ("hang", "reset", "status"):
         weather_upstream.reset()
-        async with serve(WEATHER_LIFETIME="0.2", WEATHER_TIMEOUT="1") as weather:
+        async with serve(WEATHER_LIFETIME="0.2", WEATHER_TIMEOUT="2", WEATHER_ATTEMPT_TIMEOUT="1") as weather:
             assert (await weather.client.get("/v1/current")).status_code == 200
             weather_upstream.misbehave(trouble)
             await _until_stale(weather.client)
@@ -123,7 +122,7 @@ async def test_beyond_the_window_an_answer_is_waited_for(
 
 
 async def test_a_thousand_at_once_make_one_request(serve: Serve, weather_upstream: WeatherUpstream) -> None:
-    async with serve(**PATIENT) as weather:
+    async with serve() as weather:
         client: AsyncHTTPClient = SimpleAsyncHTTPClient(force_instance=True, max_clients=1000)
         try:
             answers = await asyncio.gather(
@@ -141,7 +140,7 @@ async def test_a_hundred_thousand_requests_stay_inside_the_budget(
 ) -> None:
     places = [Place(latitude=number / 10, longitude=number / 10) for number in range(200)]
     answered = refused = 0
-    async with serve(**PATIENT, WEATHER_LIFETIME="0.05", WEATHER_BUDGET="60") as weather:
+    async with serve(WEATHER_LIFETIME="0.05", WEATHER_BUDGET="60") as weather:
         state: State = weather.context.state
         begun = time.monotonic()
         for number in range(100_000 // 200):

@@ -24,12 +24,11 @@ if TYPE_CHECKING:
     from devstack.pytest_plugin import OwnRedis
 
 JSON = {"Accept": "application/json"}
-PATIENT = {"WEATHER_TIMEOUT": "30", "WEATHER_ATTEMPT_TIMEOUT": "30"}
 
 
 async def replicas(stack: AsyncExitStack, serve: Serve, count: int, **settings: str) -> list[TestedService]:
     """Several services with the same settings."""
-    return [await stack.enter_async_context(serve(**{**PATIENT, **settings})) for _ in range(count)]
+    return [await stack.enter_async_context(serve(**settings)) for _ in range(count)]
 
 
 async def since_long(redis_url: str) -> None:
