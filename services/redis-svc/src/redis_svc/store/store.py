@@ -12,6 +12,7 @@ from ..blocking import capped
 from ..command_table import CommandInfo, CommandTable, parse_command_table
 from ..policy import Policy
 from ..replies import Command, ConnectionLost, Reply, ServerError, raised
+from ..script_flags import ScriptFlags
 from ..settings import RedisSettings
 from .hub import Hub
 from .node import Limits
@@ -37,6 +38,7 @@ class Store:
         self._patience = settings.store_timeout
         self._own_connections = settings.redis_blocking_connections
         self.policy = Policy(settings.redis_allow_commands, settings.redis_deny_commands)
+        self.scripts = ScriptFlags()
         self._table: CommandTable | None = None
         self._table_of = -1
 
@@ -65,18 +67,21 @@ class Store:
     async def execute(self, command: Command, info: CommandInfo) -> Reply:
         """Run one command; Redis's errors are values. Raises StoreUnavailable."""
         with observe_store("redis", info.name):
-            (reply,) = await self.topology.request([command], bulk=not info.quick)
-        return _available(reply)
+            (reply,) = await self.topology.request([self.scripts.translated(command)], bulk=not info.quick)
+        return self.scripts.reply(command, _available(reply))
 
     async def pipeline(self, commands: Sequence[Command]) -> list[Reply]:
         """Run commands in order, not atomically; one reply for each."""
         with observe_store("redis", "pipeline"):
-            return await self.topology.request(commands)
+            replies = await self.topology.request([self.scripts.translated(command) for command in commands])
+        return [self.scripts.reply(command, reply) for command, reply in zip(commands, replies, strict=True)]
 
     async def transaction(self, commands: Sequence[Command]) -> list[Reply] | ServerError:
         """Run commands atomically; one reply for each, or why none of them was run."""
         with observe_store("redis", "transaction"):
-            outcome = await self.topology.transaction(commands)
+            outcome = await self.topology.transaction(
+                [self.scripts.translated(command) for command in commands]
+            )
         if isinstance(outcome, ServerError):
             _available(outcome)
         return outcome
