@@ -34,12 +34,13 @@ from .problems import (
     Unprocessable,
     UnsupportedMediaType,
 )
-from .routing import ADMIN, PUBLIC, READ, READ_WRITE, WRITE, Route, RouteError
+from .routing import ADMIN, KNOWN, PUBLIC, READ, READ_WRITE, WRITE, Route, RouteError
 from .service import Service
 from .settings import CommaList, ServiceSettings, SettingsError, load_settings
 
 __all__ = [
     "ADMIN",
+    "KNOWN",
     "PUBLIC",
     "READ",
     "READ_WRITE",

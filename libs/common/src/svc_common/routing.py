@@ -25,6 +25,7 @@ class RouteError(Exception):
 
 
 PUBLIC = Access.PUBLIC
+KNOWN = Access.KNOWN
 READ = Access.READ
 WRITE = Access.WRITE
 ADMIN = Access.ADMIN

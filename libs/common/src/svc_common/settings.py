@@ -148,7 +148,7 @@ class ServiceSettings(BaseSettings):
     rate_limit: str = Field(
         "",
         pattern=r"^([1-9][0-9]{0,8}/(second|minute|hour))?$",
-        description="Requests that a token, or an address without one, may make: `600/minute`; any when empty.",
+        description="Requests a token, or an address without one, may make: `600/minute`. Empty: any.",
     )
     tls_cert_file: str = Field(
         "", description="Path of a certificate chain (PEM): the API speaks TLS 1.2 and newer."
