@@ -61,7 +61,7 @@ def test_the_lock_names_no_index(root: Path) -> None:
 def test_the_entry_point_is_short(root: Path, package: str) -> None:
     module = package.replace("-", "_")
     main = root / "services" / package / "src" / module / "__main__.py"
-    assert len(main.read_text().splitlines()) <= 10
+    assert len([line for line in main.read_text().splitlines() if line]) <= 10
 
 
 def test_drivers_stay_in_their_stores(root: Path) -> None:
