@@ -259,6 +259,16 @@ SELECT md5(concat_ws(',',
 """
 """Changes with any change of the catalog that a request could notice."""
 
-SCHEMA_DESCRIPTION = """
-SELECT obj_description(n.oid, 'pg_namespace') FROM pg_namespace n WHERE n.nspname = %(schema)s
+VISIBLE = """
+SELECT
+  (SELECT coalesce(json_agg(c.relname ORDER BY c.relname), '[]') FROM pg_class c
+   WHERE c.relnamespace = n.oid AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition
+     AND (pg_has_role(c.relowner, 'USAGE')
+       OR has_table_privilege(c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')
+       OR has_any_column_privilege(c.oid, 'SELECT, INSERT, UPDATE, REFERENCES'))),
+  (SELECT coalesce(json_agg(p.oid::bigint), '[]') FROM pg_proc p
+   WHERE p.pronamespace = n.oid AND p.prokind = 'f' AND has_function_privilege(p.oid, 'EXECUTE')),
+  obj_description(n.oid, 'pg_namespace')
+FROM pg_namespace n WHERE n.nspname = %s
 """
+"""What the current role may see of a schema: names of tables, oids of functions; and the schema's comment."""

@@ -77,6 +77,8 @@ class Relationship:
     to_one: bool = False
     table_is_view: bool = False
     foreign_is_view: bool = False
+    is_inverse: bool = False
+    """Whether the foreign key is the other side's."""
 
     @property
     def is_self(self) -> bool:

@@ -92,6 +92,7 @@ def _inverse(rel: Relationship) -> Relationship:
         rel.constraint,
         tuple((foreign, own) for own, foreign in rel.columns),
         to_one=one_to_one,
+        is_inverse=True,
         table_is_view=rel.foreign_is_view,
         foreign_is_view=rel.table_is_view,
     )
