@@ -28,8 +28,9 @@ async def test_every_operation_is_fit_for_readers(svc: TestedService) -> None:
             assert operation["operationId"] not in seen
             seen.add(operation["operationId"])
             assert {"401", "403", "503"} <= set(operation["responses"]), (path, method)
+            shared = document["components"]["parameters"]
             given = [
-                document["components"]["parameters"][parameter["$ref"].rpartition("/")[2]]
+                shared[parameter["$ref"].rpartition("/")[2]] if "$ref" in parameter else parameter
                 for parameter in item.get("parameters", []) + operation.get("parameters", [])
             ]
             assert [parameter["name"] for parameter in given if parameter["in"] == "path"] == named

@@ -19,7 +19,7 @@ from bson import Binary, Code, DatetimeMS, Decimal128, Int64, MaxKey, MinKey, Ob
 
 from svc_common import BadRequest
 
-from .content import check_content, parse_content
+from .content import parse_content
 
 _INT32 = range(-(2**31), 2**31)
 _INT64 = range(-(2**63), 2**63)
@@ -51,12 +51,6 @@ def from_ejson(value: Any) -> Any:
             if key in value:
                 return read(value)
     return {key: from_ejson(item) for key, item in value.items()}
-
-
-def checked_ejson(value: Any) -> Any:
-    """As ``from_ejson``, for JSON that was not checked by ``parse_content``."""
-    check_content(value)
-    return from_ejson(value)
 
 
 def from_milliseconds(milliseconds: int) -> datetime | DatetimeMS:

@@ -44,6 +44,32 @@ def merge(value: Any, patch: Any) -> Any:
     return merged
 
 
+def merge_update(patch: Any) -> dict[str, Any]:
+    """A merge patch as an update of many stored documents: ``{"$set": {"content.a": 1}, "$unset": …}``.
+
+    Unprocessable for what MongoDB cannot do in one update: keys with dots, a leading dollar or no character,
+    and empty objects.
+    """
+    if not isinstance(patch, dict) or not patch:
+        raise BadRequest("The change of many documents is an object that is not empty.")
+    update: dict[str, dict[str, Any]] = {}
+    waiting = [("content", patch)]
+    while waiting:
+        path, changes = waiting.pop()
+        if not changes:
+            raise Unprocessable("An empty object cannot be merged into many documents at once.")
+        for key, change in changes.items():
+            if not key or "." in key or key.startswith("$"):
+                raise Unprocessable(f"The key {key} cannot be changed in many documents at once.")
+            if isinstance(change, dict):
+                waiting.append((f"{path}.{key}", change))
+            elif change is None:
+                update.setdefault("$unset", {})[f"{path}.{key}"] = ""
+            else:
+                update.setdefault("$set", {})[f"{path}.{key}"] = change
+    return update
+
+
 def _json_patch(document: Any) -> Patch:
     if not isinstance(document, list) or not all(isinstance(step, dict) for step in document):
         raise BadRequest("A JSON patch is an array of operations.")

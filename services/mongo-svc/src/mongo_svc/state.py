@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from svc_common import Check
+from svc_common import Check, Principal
 
+from .cursors import Cursors
+from .rules import FREE, Rule, Rules
 from .settings import MongoSettings
-from .store import Collections, Connection, Documents
+from .sources import Scope
+from .store import Actions, Bulk, Collections, Connection, Documents, Queries
 
 
 @dataclass(frozen=True)
@@ -20,24 +23,56 @@ class State:
     connection: Connection
     documents: Documents
     collections: Collections
+    queries: Queries
+    bulk: Bulk
+    cursors: Cursors
+    scope: Scope
+    sources: Mapping[str, Actions]
+    rules: Rules | None
+
+    def rule(self, database: str, collection: str, caller: Principal | None) -> Rule:
+        """What a caller of the Data API may do in a collection."""
+        return FREE if self.rules is None else self.rules.find(database, collection, caller)
 
 
 @asynccontextmanager
 async def connect(settings: MongoSettings) -> AsyncIterator[State]:
     """Open the store; MongoDB need not be there yet."""
+    rules = Rules(settings.data_api_rules) if settings.data_api_rules else None
+    with ExitStack() as stack:
+        connection = _open(stack, settings.mongodb_uri.get_secret_value(), settings)
+        sources = {"": Actions(connection, settings.query_timeout)}
+        for name, uri in settings.mongodb_uris.items():
+            further = _open(stack, uri.get_secret_value(), settings)
+            sources[name] = Actions(further, settings.query_timeout)
+        documents = Documents(connection)
+        yield State(
+            settings=settings,
+            connection=connection,
+            documents=documents,
+            collections=Collections(connection),
+            queries=Queries(connection, settings.query_timeout),
+            bulk=Bulk(connection, documents, settings.query_timeout),
+            cursors=Cursors(settings.signing_secret),
+            scope=Scope(settings),
+            sources=sources,
+            rules=rules,
+        )
+
+
+def _open(stack: ExitStack, uri: str, settings: MongoSettings) -> Connection:
     w = settings.mongodb_write_concern
     connection = Connection(
-        settings.mongodb_uri.get_secret_value(),
+        uri,
         settings.database,
         pool_size=settings.mongodb_pool_size,
         timeout=settings.store_timeout,
+        longest=settings.store_timeout + settings.query_timeout,
         w=int(w) if w.isdigit() else w,
         journal=settings.mongodb_journal,
     )
-    try:
-        yield State(settings, connection, Documents(connection), Collections(connection))
-    finally:
-        connection.close()
+    stack.callback(connection.close)
+    return connection
 
 
 def checks(state: State) -> Sequence[Check]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from svc_common import ServiceHandler
 
 from ..names import check_collection, check_name
@@ -18,3 +20,8 @@ class MongoHandler(ServiceHandler[State]):
             check_collection(self.path_kwargs["collection"])
         if "name" in self.path_kwargs:
             check_name(self.path_kwargs["name"])
+
+    def address(self, *segments: str) -> str:
+        """The path of something under ``/v1/``, base path included."""
+        encoded = "/".join(quote(segment, safe="") for segment in segments)
+        return f"{self.context.settings.base_path}/v1/{encoded}"

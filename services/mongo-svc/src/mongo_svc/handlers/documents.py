@@ -11,6 +11,7 @@ from ..patches import read_patch
 from ..rendering import relaxed
 from ..store import Document
 from .base import MongoHandler
+from .query import reading
 
 
 class DocumentHandler(MongoHandler):
@@ -18,7 +19,7 @@ class DocumentHandler(MongoHandler):
 
     async def get(self, collection: str, name: str) -> None:
         self.negotiate("application/json")
-        document = await self.state.documents.read(collection, name)
+        document = await self.state.documents.read(collection, name, reading(self))
         if document is None:
             raise _missing(name)
         if self.not_modified(document.tag):

@@ -31,9 +31,10 @@ Client: TypeAlias = AsyncIOMotorClient[Stored]
 class Connection:
     """One MongoDB, and the database of the native documents in it.
 
-    ``timeout`` is in seconds, for each call, the wait for a free place in the pool included. ``w`` and
-    ``journal`` are the write concern. Opening does not wait for the server. Raises ValueError for a
-    connection string that the driver does not take.
+    ``timeout`` is in seconds: for the wait for a free place in the pool, for a server to be there, and for a
+    call that does not say otherwise; ``longest`` is for any answer on a connection. ``w`` and ``journal`` are
+    the write concern. Opening does not wait for the server. Raises ValueError for a connection string that
+    the driver does not take.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Connection:
         *,
         pool_size: int,
         timeout: float,
+        longest: float,
         w: int | str = "majority",
         journal: bool = True,
     ) -> None:
@@ -55,6 +57,7 @@ class Connection:
                 serverSelectionTimeoutMS=milliseconds,
                 connectTimeoutMS=milliseconds,
                 waitQueueTimeoutMS=milliseconds,
+                socketTimeoutMS=int(longest * 1000),
                 # A server that is back is noticed at the next heartbeat
                 heartbeatFrequencyMS=1000,
                 tz_aware=True,
@@ -75,9 +78,10 @@ class Connection:
         """``async with connection.call("find"):`` around one call to MongoDB.
 
         Inside, problems come out instead of the driver's errors. Entering raises StoreUnavailable when no
-        place in the pool is free in time.
+        place in the pool is free in time. A call that may take long gets a ``timeout``, which MongoDB should
+        be told, too; it still waits no longer for a server to be there than every other call.
         """
-        return Call(self._places, operation, timeout or self.timeout)
+        return Call(self._places, operation, self.timeout, timeout)
 
     async def ping(self) -> None:
         """Return when MongoDB answers and takes writes; raise otherwise."""
@@ -92,12 +96,13 @@ class Connection:
 class Call:
     """One call to MongoDB: a place in the pool, a deadline, metrics and readable errors."""
 
-    __slots__ = ("_clock", "_driver", "_operation", "_places", "_timeout")
+    __slots__ = ("_clock", "_driver", "_long", "_operation", "_places", "_timeout")
 
-    def __init__(self, places: asyncio.Semaphore, operation: str, timeout: float) -> None:
+    def __init__(self, places: asyncio.Semaphore, operation: str, timeout: float, long: float | None) -> None:
         self._places = places
         self._operation = operation
         self._timeout = timeout
+        self._long = long
 
     async def __aenter__(self) -> None:
         self._clock = asyncio.timeout(self._timeout)
@@ -109,8 +114,13 @@ class Call:
             raise
         # The driver has the same deadline, so that its threads do not go on for nobody; while it waits for a
         # server it looks at it only every half second, which is why there is a clock of our own
-        left = (self._clock.when() or 0.0) - asyncio.get_running_loop().time()
-        self._driver = _observed(self._operation, max(left, 0.001))
+        now = asyncio.get_running_loop().time()
+        left = None
+        if self._long is None:
+            left = max((self._clock.when() or 0.0) - now, 0.001)
+        else:
+            self._clock.reschedule(now + self._long)
+        self._driver = _observed(self._operation, left)
         self._driver.__enter__()
 
     async def __aexit__(
@@ -150,6 +160,6 @@ def readable_errors() -> Iterator[None]:
 
 
 @contextmanager
-def _observed(operation: str, timeout: float) -> Iterator[None]:
+def _observed(operation: str, timeout: float | None) -> Iterator[None]:
     with readable_errors(), observe_store(STORE, operation), pymongo.timeout(timeout):
         yield

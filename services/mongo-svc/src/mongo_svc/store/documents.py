@@ -15,6 +15,7 @@ from pymongo.errors import DuplicateKeyError
 from svc_common import Conflict
 
 from .connection import Collection, Connection, Stored
+from .queries import DEFAULT, Reading
 
 NAME_INDEX = "name_1"
 
@@ -66,10 +67,10 @@ class Documents:
     def _collection(self, collection: str) -> Collection:
         return self._connection.database.get_collection(collection)
 
-    async def read(self, collection: str, name: str) -> Document | None:
+    async def read(self, collection: str, name: str, reading: Reading = DEFAULT) -> Document | None:
         """The document, None where there is none."""
         async with self._connection.call("find"):
-            stored = await self._collection(collection).find_one({"name": name})
+            stored = await reading.apply(self._collection(collection)).find_one({"name": name})
         return None if stored is None else Document.from_stored(stored)
 
     async def store(self, collection: str, name: str, content: Any) -> Document:

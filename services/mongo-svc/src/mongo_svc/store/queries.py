@@ -1,0 +1,94 @@
+"""Finding documents: pages, counts, and whole results at constant memory."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pymongo.read_concern import ReadConcern
+from pymongo.read_preferences import make_read_preference
+
+from .connection import Collection, Connection, Stored
+
+EXPORT_BATCH = 500
+
+_MODES = {"primary": 0, "primaryPreferred": 1, "secondary": 2, "secondaryPreferred": 3, "nearest": 4}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """From which members to read, and how certain it must be; empty for the connection's own choice."""
+
+    preference: str = ""
+    concern: str = ""
+
+    def apply(self, collection: Collection) -> Collection:
+        """The collection, read in this way."""
+        if not self.preference and not self.concern:
+            return collection
+        preference: Any = None  # Motor's annotation names a class that the driver has no instances of
+        if self.preference:
+            preference = make_read_preference(_MODES[self.preference], None)
+        return collection.with_options(
+            read_preference=preference, read_concern=ReadConcern(self.concern) if self.concern else None
+        )
+
+
+DEFAULT = Reading()
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What to find. ``sort`` is a list of paths and directions, ``fields`` a projection."""
+
+    collection: str
+    filter: Stored
+    sort: Sequence[tuple[str, int]] = ()
+    fields: Stored | None = None
+    reading: Reading = DEFAULT
+
+
+class Queries:
+    """Finds documents. ``timeout`` is the time limit of a query in seconds."""
+
+    def __init__(self, connection: Connection, timeout: float) -> None:
+        self._connection = connection
+        self._timeout = timeout
+        self._milliseconds = int(timeout * 1000)
+
+    async def page(self, query: Query, limit: int) -> list[Stored]:
+        """The first ``limit`` documents."""
+        async with self._connection.call("find", self._timeout):
+            found: list[Stored] = await self._find(query).limit(limit).to_list(limit)
+        return found
+
+    async def stream(self, query: Query) -> AsyncIterator[list[Stored]]:
+        """All documents, some hundred at a time; the next are fetched when they are asked for."""
+        cursor = self._find(query).batch_size(EXPORT_BATCH)
+        try:
+            while True:
+                async with self._connection.call("find", self._timeout):
+                    batch = await cursor.to_list(EXPORT_BATCH)
+                if not batch:
+                    return
+                yield batch
+        finally:
+            await cursor.close()
+
+    async def count(self, query: Query) -> int:
+        """How many documents there are, exactly."""
+        async with self._connection.call("count", self._timeout):
+            return await self._collection(query).count_documents(query.filter, maxTimeMS=self._milliseconds)
+
+    async def estimate(self, collection: str) -> int:
+        """About how many documents a collection has, from what MongoDB knows without looking."""
+        async with self._connection.call("count", self._timeout):
+            return await self._connection.database.get_collection(collection).estimated_document_count()
+
+    def _collection(self, query: Query) -> Collection:
+        return query.reading.apply(self._connection.database.get_collection(query.collection))
+
+    def _find(self, query: Query) -> Any:
+        cursor = self._collection(query).find(query.filter, query.fields).max_time_ms(self._milliseconds)
+        return cursor.sort(list(query.sort)) if query.sort else cursor
