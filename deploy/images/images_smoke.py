@@ -147,7 +147,7 @@ def check(container: Container, service: str) -> None:
         f"{container.admin}/readyz": 200 if service == "weather-svc" else 503,
         f"{container.api}/openapi.json": 200,
         f"{container.api}{STORE_PATHS[service]}": 502 if service == "weather-svc" else 503,
-        f"{container.api}/nothing-here": 404,
+        f"{container.api}/v1/nothing/is/here": 404,
     }
     for url, status in expected.items():
         answer = httpx.get(url, timeout=15)

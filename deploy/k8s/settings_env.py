@@ -28,8 +28,8 @@ BASE = Path(__file__).parent / "base"
 class ServiceInfo:
     """A service as the manifests see it.
 
-    ``secrets`` are the keys that its Secret must have, each mounted as a file. A service's other secrets can do
-    without a value; who needs one adds its key to the Secret and its ``…_FILE`` to the Deployment.
+    ``secrets`` are the keys that its Secret must have, each mounted as a file. A service's other secrets can
+    do without a value; who needs one adds its key to the Secret and its ``…_FILE`` to the Deployment.
     """
 
     settings: type[ServiceSettings]
