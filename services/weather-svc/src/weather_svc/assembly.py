@@ -9,6 +9,7 @@ from importlib.metadata import version
 
 from svc_common import Check
 
+from .answers import RecentAnswers
 from .budget import Budget
 from .guard import Guard
 from .keeping.sharing import Sharing
@@ -27,6 +28,7 @@ class State:
     """What the handlers use."""
 
     weather: Weather
+    answers: RecentAnswers
     charts: ChartPool
     store: RedisStore | None
 
@@ -69,7 +71,7 @@ async def connect(settings: WeatherSettings) -> AsyncIterator[State]:
     )
     charts = ChartPool()
     try:
-        yield State(weather, charts, store)
+        yield State(weather, RecentAnswers(), charts, store)
     finally:
         await weather.close()
         charts.close()

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import math
 import re
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import cast
@@ -14,6 +11,7 @@ from typing import cast
 from svc_common import BadRequest, GatewayTimeout, ServiceHandler
 from svc_common.conditional import if_none_match
 
+from ..answers import Answer
 from ..assembly import State
 from ..conditions import LANGUAGES
 from ..keeping.entry import Entry
@@ -25,6 +23,8 @@ from ..units import SYSTEMS, System
 DEFAULT_CITY = "Berlin,DE"
 TEXT = "text/plain"
 JSON = "application/json"
+
+PLAIN = f"{TEXT}; charset=utf-8"
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,3}(\.[0-9]{1,20})?")
 _MOST_ID = 2**53
@@ -85,29 +85,25 @@ class WeatherHandler(ServiceHandler[State]):
         except TimeoutError:
             raise GatewayTimeout("The weather services did not answer in time.") from None
 
-    def unchanged(self, entry: Entry[Report], *variant: object) -> bool:
-        """Set the cache headers; answer 304 and return True when the client has this observation.
+    def recent(self, form: str) -> Answer | None:
+        """The answer in this form to the very same request, if it was asked within the last second."""
+        return self.state.answers.get(self.request.uri or "", form)
 
-        The tag is weak: answers with it say the same of the weather, but the age in them differs.
+    def send(self, form: str, answer: Answer) -> None:
+        """Answer, or say that the client has it already (304).
+
+        The tag is weak: answers with the same one say the same of the weather, but their ages differ.
         """
-        now = time.time()
+        self.state.answers.keep(self.request.uri or "", form, answer)
         shared = "public" if self.context.settings.auth_mode == "none" else "private"
-        lifetime = max(0, math.ceil(entry.fresh_until - entry.fetched))
-        self.set_header("Cache-Control", f"{shared}, max-age={lifetime}")
-        self.set_header("Age", str(int(entry.age(now))))
-        text = repr((entry.digest, entry.fresh(now), variant))
-        tag = hashlib.blake2b(text.encode(), digest_size=10).hexdigest()
-        self.set_header("ETag", f'W/"{tag}"')
-        if if_none_match(self.request.headers.get("If-None-Match"), tag):
-            return False
-        self.set_status(304)
-        self.finish()
-        return True
-
-    def write_text(self, text: str) -> None:
-        """Answer with plain text."""
-        self.set_header("Content-Type", f"{TEXT}; charset=utf-8")
-        self.write(text)
+        self.set_header("Cache-Control", f"{shared}, max-age={answer.lifetime}")
+        self.set_header("Age", str(answer.age))
+        self.set_header("ETag", f'W/"{answer.tag}"')
+        if not if_none_match(self.request.headers.get("If-None-Match"), answer.tag):
+            self.set_status(304)
+            return
+        self.set_header("Content-Type", answer.content_type)
+        self.write(answer.body)
 
 
 def _degrees(name: str, text: str | None, limit: int) -> float:

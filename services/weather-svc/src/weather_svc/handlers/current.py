@@ -6,12 +6,13 @@ import time
 
 import orjson
 
-from svc_common.events import CONTENT_TYPE as EVENT_STREAM
-
+from ..answers import answer
+from ..keeping.entry import Entry
+from ..model import Report
 from ..render.document import current_document
 from ..render.text import current_text
 from ..watch import changes
-from .base import JSON, TEXT, WeatherHandler
+from .base import JSON, PLAIN, TEXT, WeatherHandler
 
 
 class CurrentHandler(WeatherHandler):
@@ -19,27 +20,36 @@ class CurrentHandler(WeatherHandler):
 
     async def get(self) -> None:
         """Answer in the form that ``Accept`` asks for; text by default."""
-        kind = EVENT_STREAM if self.wants_events() else self.negotiate(TEXT, JSON)
+        if self.wants_events():
+            await self._watch()
+            return
+        form = self.negotiate(TEXT, JSON)
+        known = self.recent(form)
+        if known is None:
+            system, language = self.units(), self.language()
+            located, entry = await self.located_report()
+            if form == JSON:
+                body = orjson.dumps(current_document(entry, located, system, language, time.time()))
+            else:
+                body = current_text(entry, located, system, language, time.time()).encode()
+            known = answer(entry, JSON if form == JSON else PLAIN, body, system, language, located)
+        self.send(form, known)
+
+    async def _watch(self) -> None:
         self.add_vary("Accept")
         system, language = self.units(), self.language()
         located, entry = await self.located_report()
-        if kind == EVENT_STREAM:
-            await self.stream_events(
-                changes(
-                    self.state.weather,
-                    located.place,
-                    entry,
-                    part=lambda known: known.value.current,
-                    render=lambda known: orjson.dumps(
-                        current_document(known, located, system, language, time.time())
-                    ),
-                    last_id=self.request.headers.get("Last-Event-ID"),
-                )
+
+        def render(known: Entry[Report]) -> bytes:
+            return orjson.dumps(current_document(known, located, system, language, time.time()))
+
+        await self.stream_events(
+            changes(
+                self.state.weather,
+                located.place,
+                entry,
+                part=lambda known: known.value.current,
+                render=render,
+                last_id=self.request.headers.get("Last-Event-ID"),
             )
-            return
-        if self.unchanged(entry, kind, system, language, located):
-            return
-        if kind == JSON:
-            self.write_json(current_document(entry, located, system, language, time.time()))
-        else:
-            self.write_text(current_text(entry, located, system, language, time.time()))
+        )

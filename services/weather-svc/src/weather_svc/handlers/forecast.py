@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 import orjson
 
 from svc_common import NotFound
-from svc_common.events import CONTENT_TYPE as EVENT_STREAM
 
+from ..answers import answer
 from ..keeping.entry import Entry
 from ..model import Day, Hour, Report
 from ..places import Located
@@ -20,7 +20,7 @@ from ..render.text import forecast_text
 from ..summary import zone_of
 from ..units import System
 from ..watch import changes
-from .base import JSON, TEXT, WeatherHandler
+from .base import JSON, PLAIN, TEXT, WeatherHandler
 
 SVG = "image/svg+xml"
 PNG = "image/png"
@@ -32,72 +32,84 @@ _MOST_DAYS = 16
 class ForecastHandler(WeatherHandler):
     """The days to come: lines of text, JSON, a chart, or an event whenever the forecast changes."""
 
-    offers: tuple[str, ...] = (TEXT, JSON, SVG, PNG)
-
     async def get(self) -> None:
         """Answer in the form that ``Accept`` asks for; text by default."""
-        kind = EVENT_STREAM if self.wants_events() and len(self.offers) > 1 else self._kind()
-        system, language = self.units(), self.language()
-        count = self.query_int("days", _DEFAULT_DAYS, least=1, most=_MOST_DAYS)
-        located, entry = await self.located_report()
-        if kind == EVENT_STREAM:
-            await self.stream_events(
-                changes(
-                    self.state.weather,
-                    located.place,
-                    entry,
-                    part=lambda known: (known.value.hours, known.value.days),
-                    render=lambda known: _document(known, located, count, system, language),
-                    last_id=self.request.headers.get("Last-Event-ID"),
-                )
-            )
-            return
-        if self.unchanged(entry, kind, system, language, count, located):
-            return
-        if kind == JSON:
-            self.set_header("Content-Type", JSON)
-            self.write(_document(entry, located, count, system, language))
-        elif kind == TEXT:
-            _, days = coming(entry.value, located, count)
-            self.write_text(forecast_text(entry, located, days, system, language, time.time()))
+        if self.wants_events():
+            await self._watch()
         else:
-            await self._chart(entry, located, count, system, png=kind == PNG)
+            await self.answer(self.negotiate(TEXT, JSON, SVG, PNG))
 
-    def _kind(self) -> str:
-        if len(self.offers) == 1:  # the address says it all
-            return self.offers[0]
-        return self.negotiate(*self.offers)
+    async def answer(self, form: str) -> None:
+        """Answer in a form."""
+        known = self.recent(form)
+        if known is None:
+            system, language, count = self.units(), self.language(), self._count()
+            located, entry = await self.located_report()
+            variant = (system, language, count, located)
+            hours, days = coming(entry.value, located, count)
+            if form == JSON:
+                body = _document(entry, located, count, system, language)
+            elif form == TEXT:
+                body = forecast_text(entry, located, days, system, language, time.time()).encode()
+            else:
+                body = await self._chart(entry, located, hours, system, language, png=form == PNG)
+            known = answer(entry, PLAIN if form == TEXT else form, body, *variant)
+        if form in (SVG, PNG):
+            # A picture only shows; should somebody open it by itself, nothing in it may run or be loaded
+            self.set_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+        self.send(form, known)
+
+    def _count(self) -> int:
+        return self.query_int("days", _DEFAULT_DAYS, least=1, most=_MOST_DAYS)
+
+    async def _watch(self) -> None:
+        self.add_vary("Accept")
+        system, language, count = self.units(), self.language(), self._count()
+        located, entry = await self.located_report()
+        await self.stream_events(
+            changes(
+                self.state.weather,
+                located.place,
+                entry,
+                part=lambda known: (known.value.hours, known.value.days),
+                render=lambda known: _document(known, located, count, system, language),
+                last_id=self.request.headers.get("Last-Event-ID"),
+            )
+        )
 
     async def _chart(
-        self, entry: Entry[Report], located: Located, count: int, system: System, *, png: bool
-    ) -> None:
-        hours, _ = coming(entry.value, located, count)
+        self,
+        entry: Entry[Report],
+        located: Located,
+        hours: Sequence[Hour],
+        system: System,
+        language: str,
+        *,
+        png: bool,
+    ) -> bytes:
         if not hours:
             raise NotFound(f"{entry.source} gives no hours that could be drawn.")
         zone = zone_of(entry.value.timezone or located.place.timezone)
-        simulated = "SIMULATED DATA · " if entry.simulated else ""
-        language, label = self.language(), located.place.label
-        picture = await self.state.charts.picture(
-            f"{entry.digest} {label} {count} {system} {language} {png} {hours[0].time}",
-            Chart(hours, label, f"{simulated}{entry.attribution}", zone, system, language),
-            png=png,
-        )
-        self.set_header("Content-Type", PNG if png else SVG)
-        # A picture only shows; should somebody open it by itself, nothing in it may run or be loaded
-        self.set_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
-        self.write(picture)
+        label, simulated = located.place.label, "SIMULATED DATA · " if entry.simulated else ""
+        key = f"{entry.digest} {label} {system} {language} {png} {hours[0].time} {len(hours)}"
+        chart = Chart(hours, label, f"{simulated}{entry.attribution}", zone, system, language)
+        return await self.state.charts.picture(key, chart, png=png)
 
 
 class ForecastSvgHandler(ForecastHandler):
     """The chart as SVG."""
 
-    offers = (SVG,)
+    async def get(self) -> None:
+        """Answer with the picture, whatever ``Accept`` says."""
+        await self.answer(SVG)
 
 
 class ForecastPngHandler(ForecastHandler):
     """The chart as PNG."""
 
-    offers = (PNG,)
+    async def get(self) -> None:
+        """Answer with the picture, whatever ``Accept`` says."""
+        await self.answer(PNG)
 
 
 def coming(report: Report, located: Located, count: int) -> tuple[Sequence[Hour], Sequence[Day]]:
