@@ -10,13 +10,13 @@ from pg_svc.handlers.protocol import RestState
 from pg_svc.handlers.rest import FunctionHandler, RootHandler, TableHandler, UnknownHandler
 from pg_svc.settings import PgSettings
 from pg_svc.store.database import Database
-from svc_common import READ_WRITE, Check, Route, Service
+from svc_common import READ, READ_WRITE, Check, Route, Service
 
 routes = [
     Route("/rest", RootHandler, READ_WRITE),
     Route("/rest/", RootHandler, READ_WRITE),
     Route("/rest/rpc/{function}", FunctionHandler, READ_WRITE),
-    Route("/rest/{table}", TableHandler, READ_WRITE),
+    Route("/rest/{table}", TableHandler, {**READ_WRITE, "QUERY": READ}),
     Route("/rest/{rest:path}", UnknownHandler, READ_WRITE),
 ]
 

@@ -55,6 +55,7 @@ class ProtocolHandler(ServiceHandler[RestState]):
 
     cancel_on_disconnect = True  # a write that is cut off is rolled back whole
     kind = FUNCTION
+    asked_by_body = False
 
     def initialize(self, route: Route | None = None) -> None:
         """Start the clock."""
@@ -87,7 +88,7 @@ class ProtocolHandler(ServiceHandler[RestState]):
         """The request, parsed."""
         settings = self.state.settings
         return parse_request(
-            self.request.method or "",
+            "QUERY" if self.asked_by_body else self.request.method or "",
             address,
             self.request.query,
             self.lowered_headers(),

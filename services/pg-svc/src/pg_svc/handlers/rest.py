@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import replace
+from hashlib import blake2b
 from typing import Any
 
 import orjson
@@ -11,6 +14,7 @@ from pg_svc.describe.swagger import Server, server_of, swagger
 from pg_svc.errors import ApiError, bad_path, not_acceptable, openapi_disabled
 from pg_svc.handlers.protocol import PREFIX, ProtocolHandler
 from pg_svc.plan.action import Action, find_called, plan_action
+from pg_svc.plan.negotiate import NDJSON
 from pg_svc.plan.read import require_table
 from pg_svc.render import Answer, RowSet, plan_answer
 from pg_svc.request import media
@@ -70,6 +74,9 @@ class RestHandler(ProtocolHandler):
             needs_after=needs_estimate,
             name=request.address.kind,
         )
+        if action.output.kind == "ndjson":
+            await self._stream(database.stream(transaction, authenticated=caller.authenticated), request)
+            return
         result = await database.run(transaction, authenticated=caller.authenticated)
         self.stamp("transaction")
         if action.output.media_type.is_plan:
@@ -80,6 +87,20 @@ class RestHandler(ProtocolHandler):
             self.send(kept[0])
         else:  # a statement without a row: a function that returned no set at all
             self.send(action.answer(RowSet(None, 0, b"", None, None, None, None)))
+
+    async def _stream(self, lines: AsyncGenerator[bytes], request: ApiRequest) -> None:
+        """Answer page by page, at the reader's pace. An error before the first row is an answer still."""
+        async with aclosing(lines) as pages:
+            first = await anext(pages, b"")
+            self.begin_stream()
+            headers = [("Content-Type", NDJSON)]
+            if request.profile is not None:
+                headers.append(("Content-Profile", request.profile))
+            self.send(Answer(200, headers, first))
+            await self.flush()
+            async for page in pages:
+                self.write(page)
+                await self.flush()
 
     def _rolls_back(self, request: ApiRequest) -> bool:
         end = self.state.settings.pgrst_db_tx_end
@@ -104,6 +125,22 @@ class TableHandler(RestHandler):
     """``/rest/{table}``."""
 
     kind = TABLE
+    SUPPORTED_METHODS = (*RestHandler.SUPPORTED_METHODS, "QUERY")
+
+    async def prepare(self) -> None:
+        """QUERY is GET with the query string in the body, for filters that fit no address."""
+        await super().prepare()
+        if self.request.method == "QUERY":
+            self.asked_by_body = True
+            self.request.method = "GET"
+
+    def send(self, answer: Answer) -> None:
+        """Tag what was read, and answer 304 to whoever has it already."""
+        if self.request.method == "GET" and answer.status in (200, 206) and answer.body:
+            tag = blake2b(answer.body, digest_size=12).hexdigest()
+            if self.not_modified(tag):
+                return
+        super().send(answer)
 
     async def get(self, table: str) -> None:
         """Read rows."""

@@ -32,7 +32,13 @@ from pg_svc.request.api import ApiRequest
 from pg_svc.schema.model import Name, Routine, Schema
 from pg_svc.sql.builder import Sql
 from pg_svc.sql.read import count_query
-from pg_svc.sql.statement import call_statement, explain, read_statement, write_statement
+from pg_svc.sql.statement import (
+    call_statement,
+    explain,
+    read_statement,
+    stream_statement,
+    write_statement,
+)
 from pg_svc.sql.write import call_query
 
 
@@ -83,11 +89,17 @@ def _read(schema: Schema, request: ApiRequest, table: Name, limits: Limits) -> A
         max_rows=limits.max_rows,
         aggregates=limits.aggregates,
     )
-    output = negotiate(schema, table, request.accepted, plan, plans_allowed=limits.plans)
+    output = negotiate(
+        schema, table, request.accepted, plan, plans_allowed=limits.plans, streams=not request.is_head
+    )
     _check_preferences(request)
     made = _without_body(output) if request.is_head else output
     preferences = request.preferences
-    statement = read_statement(plan, made, count=preferences.count, max_rows=limits.max_rows)
+    if output.kind == "ndjson":
+        made = output
+        statement = stream_statement(plan, output)
+    else:
+        statement = read_statement(plan, made, count=preferences.count, max_rows=limits.max_rows)
     canonical = request.query.canonical
     location = f"/{table.name}" + (f"?{canonical}" if canonical else "")
 

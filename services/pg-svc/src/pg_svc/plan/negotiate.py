@@ -17,6 +17,7 @@ _BUILT_IN = {
     media.GEOJSON: ("geojson", MediaType(media.GEOJSON)),
 }
 NDJSON = "application/x-ndjson"
+"""One row a line: for results of any size."""
 
 
 def negotiate(
@@ -26,6 +27,7 @@ def negotiate(
     plan: ReadPlan,
     *,
     plans_allowed: bool,
+    streams: bool = False,
 ) -> Output:
     """The output for a relation, or for the function or relation that a call answers with.
 
@@ -34,6 +36,8 @@ def negotiate(
     everything = not plan.children and [s.ref.name for s in plan.select] == ["*"] and not plan.select[0].alias
     for wanted in accepted:
         output = _output(schema, identifier, wanted, everything, plans_allowed)
+        if output is None and streams and wanted.name == NDJSON:
+            return Output("ndjson", wanted, NDJSON)
         if output is not None:
             return output
     raise not_acceptable([wanted.mime for wanted in accepted])
@@ -57,8 +61,6 @@ def _output(
     if handler is not None:
         content_type = MediaType(handler.content_type).content_type
         return Output("custom", MediaType(handler.content_type), content_type, handler)
-    if wanted.name == NDJSON:
-        return Output("ndjson", wanted, NDJSON)
     if wanted.name in _BUILT_IN:
         kind, media_type = _BUILT_IN[wanted.name]
         return Output(kind, media_type, media_type.content_type)

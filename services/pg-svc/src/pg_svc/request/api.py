@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pg_svc.errors import bad_rpc_method, put_with_limit, unknown_schema, unsupported_method
 from pg_svc.request import media
@@ -19,6 +19,7 @@ TABLE = "table"
 FUNCTION = "function"
 
 _READS = ("GET", "HEAD")
+_LONGEST_LOCATION = 8192  # a longer header would be refused by clients and proxies
 _METHODS = {
     ROOT: ("GET", "HEAD", "OPTIONS"),
     TABLE: ("GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS", "QUERY"),
@@ -88,6 +89,8 @@ def parse_request(
         )
     reads_function = address.kind == FUNCTION and method != "POST"
     query = parse_query(query_string, arguments_allowed=reads_function)
+    if len(query.canonical) > _LONGEST_LOCATION:
+        query = replace(query, canonical="")
     rows = top_range(query.root_range(), headers.get("range") if method == "GET" else None)
     if method == "PUT" and not rows.everything:
         raise put_with_limit()

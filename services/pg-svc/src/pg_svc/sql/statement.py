@@ -93,6 +93,14 @@ def call_statement(
     )
 
 
+def stream_statement(plan: ReadPlan, output: Output) -> Sql:
+    """A read whose rows come one by one, each as its JSON."""
+    row = f"row_to_json({_ROWS})"
+    if output.stripped:
+        row = f"json_strip_nulls({row})"
+    return concat(f"SELECT {row}::text FROM (", select_query(plan), f") {_ROWS}")
+
+
 def explain(statement: Sql, form: str, options: tuple[str, ...] = ()) -> Sql:
     """The statement's plan as text or JSON."""
     chosen = ", ".join([f"FORMAT {form.upper()}", *(option.upper() for option in options)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 import stamina
 from prometheus_client import Counter, Gauge
@@ -17,7 +17,7 @@ from pg_svc.store.errors import error_of, lost
 from pg_svc.store.introspect import MissingSchema, read_fingerprint, read_schema
 from pg_svc.store.migrate import migrate, packaged_migrations
 from pg_svc.store.pool import Pool
-from pg_svc.store.transaction import Result, Transaction, run_transaction
+from pg_svc.store.transaction import Result, Transaction, run_transaction, stream_transaction
 from svc_common import StoreUnavailable, get_logger
 
 log = get_logger("pg_svc.database")
@@ -98,6 +98,21 @@ class Database:
                 raise lost(str(error)) from error
             except (ValueError, TypeError) as error:  # the driver cannot put a NUL into a statement
                 raise ApiError(400, "22021", 'invalid byte sequence for encoding "UTF8": 0x00') from error
+
+    async def stream(self, transaction: Transaction, *, authenticated: bool) -> AsyncGenerator[bytes]:
+        """The rows of a read as lines of JSON, page by page; errors as in ``run``."""
+        pool = self._replica if self._replica is not None else self.pool
+        async with pool.session() as session:
+            try:
+                async for lines in stream_transaction(session, transaction):
+                    yield lines
+            except DatabaseError as error:
+                raise error_of(error.error, authenticated=authenticated) from error
+            except ConnectionLost as error:
+                raise lost(str(error)) from error
+            finally:
+                if not session.idle:
+                    session.abandoned = True  # the reader left: the cursor goes with its session
 
     async def check(self) -> None:
         """The readiness check: the server answers, and its schema is known."""

@@ -7,7 +7,7 @@ that may affect too many rows, a rollback that was asked for) takes two: up to t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from pg_svc.sql.builder import Sql
@@ -79,6 +79,28 @@ async def run_transaction(session: Session, transaction: Transaction) -> Result:
     else:
         await _guarded(session, "COMMIT", None, "commit")
     return Result(rows, after)
+
+
+_PAGE = 1000
+
+
+async def stream_transaction(session: Session, transaction: Transaction) -> AsyncIterator[bytes]:
+    """The rows of a read as lines, in pages of a cursor, so that memory does not grow with their number."""
+    text = [_CLEAN, "BEGIN READ ONLY; "]
+    parameters: list[object] = []
+    for part in transaction.prologue:
+        text.append(part.text + "; ")
+        parameters.extend(part.params)
+    text.append(f"DECLARE pgrst_stream NO SCROLL CURSOR FOR {transaction.statement.text}")
+    parameters.extend(transaction.statement.params)
+    await _guarded(session, "".join(text), parameters, "stream")
+    while True:
+        rows = await _guarded(session, f"FETCH {_PAGE} FROM pgrst_stream", None, "fetch")
+        if not rows:
+            break
+        # A line break in JSON is never part of a value
+        yield "".join(line.replace("\n", " ") + "\n" for (line,) in rows).encode()
+    await _end(session, "COMMIT")
 
 
 async def _guarded(session: Session, sql: str, parameters: list[object] | None, name: str) -> list[Row]:
