@@ -1,4 +1,4 @@
-"""Writes requirements.txt and requirements-build.txt: what goes into the images, pinned by hashes.
+"""Writes the pinned requirements of the images, with hashes, and those of the manifests' checks.
 
     python deploy/images/pins.py      after constraints.txt or a service's dependencies changed
 
@@ -16,11 +16,13 @@ from engine import ROOT, SERVICES
 HERE = Path(__file__).parent
 RUNTIME = HERE / "requirements.txt"
 BUILD = HERE / "requirements-build.txt"
+CHECKS = ROOT / "deploy" / "k8s" / "tests" / "requirements.txt"
 _BUILD_SYSTEM = "hatchling>=1.27\n"
 _COMMON = (
-    *("--quiet", "--universal", "--python-version", "3.11", "--generate-hashes", "-c", "constraints.txt"),
+    *("--quiet", "--universal", "--python-version", "3.11"),
     *("--no-emit-index-url", "--no-emit-find-links", "--no-annotate", "--no-header"),
 )
+_IMAGES = ("--generate-hashes", "-c", "constraints.txt")
 
 
 def compile_pins(arguments: list[str], target: Path, text: str = "") -> None:
@@ -31,11 +33,13 @@ def compile_pins(arguments: list[str], target: Path, text: str = "") -> None:
 
 
 def main() -> int:
-    """Write both files."""
+    """Write the files."""
     own = [part for name in ("svc-common", *SERVICES) for part in ("--no-emit-package", name)]
     projects = ["libs/common/pyproject.toml", *(f"services/{name}/pyproject.toml" for name in SERVICES)]
-    compile_pins(["--extra", "tracing", *own, *projects], RUNTIME)
-    compile_pins(["-"], BUILD, _BUILD_SYSTEM)
+    compile_pins([*_IMAGES, "--extra", "tracing", *own, *projects], RUNTIME)
+    compile_pins([*_IMAGES, "-"], BUILD, _BUILD_SYSTEM)
+    # Not from constraints.txt: checkov needs older versions of some packages than the services do
+    compile_pins([*own, *projects, str(CHECKS.with_suffix(".in"))], CHECKS)
     return 0
 
 
