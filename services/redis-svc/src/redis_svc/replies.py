@@ -32,6 +32,10 @@ class ConnectionLost(Exception):
     """The connection ended before the reply came; nobody knows whether the command was carried out."""
 
 
+class ReplyUnclear(BadGateway):
+    """502: what the server sent cannot be told apart into replies; its connection is given up."""
+
+
 class ReplyTooLarge(BadGateway):
     """502: a single reply went over the limit of ``REDIS_MAX_REPLY_BYTES``."""
 

@@ -7,6 +7,7 @@ from typing import Any
 from svc_common import BadRequest, NotFound
 
 from ..blocking import timeout_position
+from ..command_table import CommandInfo
 from ..policy import Policy
 from ..replies import Command, Reply, ServerError
 from ..upstash.requests import batch_from_json, from_json, from_path
@@ -82,26 +83,26 @@ class PipelineHandler(UpstashHandler):
             commands = batch_from_json(self.request.body, self.settings_.redis_max_pipeline)
         replies, places = await self._judged(commands)
         if places:
-            found = await self.state.pipeline([commands[place] for place in places])
+            found = await self.state.pipeline([commands[place] for place in places], places.values())
             for place, reply in zip(places, found, strict=True):
                 replies[place] = reply
         self.reply_batch(replies)
 
-    async def _judged(self, commands: list[Command]) -> tuple[list[Reply], list[int]]:
-        """The refusals in their places, and the places of the commands that may be sent."""
+    async def _judged(self, commands: list[Command]) -> tuple[list[Reply], dict[int, CommandInfo]]:
+        """The refusals in their places, and by their places the commands that may be sent."""
         table = await self.state.commands()
         policy: Policy = self.state.policy
         replies: list[Reply] = [None] * len(commands)
-        places = []
+        places: dict[int, CommandInfo] = {}
         for place, command in enumerate(commands):
             info, refusal = self.judge(table, policy, command)
             if refusal is None and self.may_wait(command, "blocking" in info.flags if info else False):
                 name = command[0].decode("utf-8", "replace").upper()
                 refusal = ServerError(f"ERR {name} waits, and a pipeline does not; send it on its own")
-            if refusal is not None:
+            if refusal is not None or info is None:
                 replies[place] = refusal
             else:
-                places.append(place)
+                places[place] = info
         return replies, places
 
     def may_wait(self, command: Command, blocking: bool) -> bool:
@@ -130,7 +131,7 @@ class TransactionHandler(PipelineHandler):
         if not commands:
             self.reply_batch([])
             return
-        outcome = await self.state.transaction(commands)
+        outcome = await self.state.transaction(commands, places.values())
         if isinstance(outcome, ServerError):
             self.reply(ServerError(f"EXECABORT Transaction discarded because of: {outcome.message}"))
         else:

@@ -1,8 +1,10 @@
-"""One Redis server: two shared connections, and further ones for those who need one of their own.
+"""One Redis server: three shared connections, and further ones for those who need one of their own.
 
-Short commands and long ones go by different connections, so that a reply of many megabytes does not stand
-in the way of a counter. A connection is made when it is first needed and again after it was lost; while the
-attempt lasts, everybody waits for the same one, and nobody longer than the time-out.
+Quick commands and long ones (``bulk``) go by different connections, so that a reply of many megabytes does
+not stand in the way of a counter. What might put replies out of step, because an argument holds a line end
+or a script makes up its own errors, goes fenced by a third one (``guarded``; see ``wire``). A connection is
+made when it is first needed and again after it was lost; while the attempt lasts, everybody waits for the
+same one, and nobody longer than the time-out.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from svc_common import StoreUnavailable
 
@@ -27,54 +30,65 @@ class Limits:
     max_reply: int
 
 
+LaneName = Literal["quick", "bulk", "guarded"]
+LANES: tuple[LaneName, ...] = ("quick", "bulk", "guarded")
+
 Locate = Callable[[], Awaitable[Endpoint]]
 """Where the server is now; asked before each attempt to connect."""
+
+
+Check = Callable[[Wire], Awaitable[None]]
+"""Whether a server is the right one; raises StoreUnavailable when it is not."""
 
 
 class Node:
     """A server and the connections to it. Raises StoreUnavailable when it cannot be reached."""
 
-    def __init__(self, locate: Locate, login: Login, limits: Limits) -> None:
+    def __init__(self, locate: Locate, login: Login, limits: Limits, *, check: Check | None = None) -> None:
+        self._check = check
         self._locate = locate
         self._login = login
         self._limits = limits
-        self._quick = _Lane(self._open)
-        self._bulk = _Lane(self._open)
+        self._lanes = {lane: _Lane(self._open) for lane in LANES}
         self.timeout = limits.timeout
         self.connects = 0
         """How often a shared connection was made: what was learned from the server before may be outdated."""
 
-    async def request(self, commands: Sequence[Command], *, bulk: bool = False) -> list[Reply]:
+    async def request(self, commands: Sequence[Command], lane_name: LaneName = "quick") -> list[Reply]:
         """Send commands behind one another on a shared connection; one reply for each."""
-        lane = self._bulk if bulk else self._quick
+        if any(b"\r" in word for command in commands for word in command):
+            lane_name = "guarded"
+        lane = self._lanes[lane_name]
         wire = lane.wire
         if wire is None or wire.closed:
             wire = await lane.connected()
         try:
-            return await wire.request(commands)
+            return await wire.request(commands, fenced=lane_name == "guarded")
         except ConnectionLost as error:
             raise StoreUnavailable("redis") from error
 
     async def dedicated(self, *, patience: float = 0) -> Wire:
         """A connection for one caller, who closes it. ``patience`` 0 waits for replies without end."""
         endpoint = await self._locate()
-        return await open_wire(
+        wire = await open_wire(
             endpoint,
             self._login,
             timeout=self._limits.timeout,
             max_reply=self._limits.max_reply,
             patience=patience,
         )
+        await self._checked(wire)
+        return wire
 
     def drop(self) -> None:
         """Give the shared connections up: the server is not the right one any more."""
-        self._quick.drop()
-        self._bulk.drop()
+        for lane in self._lanes.values():
+            lane.drop()
 
     async def close(self) -> None:
         """Close the shared connections."""
-        await self._quick.close()
-        await self._bulk.close()
+        for lane in self._lanes.values():
+            await lane.close()
 
     async def _open(self) -> Wire:
         async with asyncio.timeout(self._limits.timeout):
@@ -82,8 +96,17 @@ class Node:
             wire = await open_wire(
                 endpoint, self._login, timeout=self._limits.timeout, max_reply=self._limits.max_reply
             )
+            await self._checked(wire)
         self.connects += 1
         return wire
+
+    async def _checked(self, wire: Wire) -> None:
+        if self._check is not None:
+            try:
+                await self._check(wire)
+            except BaseException:
+                wire.close()
+                raise
 
 
 class _Lane:

@@ -142,7 +142,7 @@ class RecordStore:
         SCAN's promises hold: a key that is there all the time is listed at least once. ValueError for a
         cursor that is not one.
         """
-        nodes = self._topology.primaries()
+        nodes = await self._topology.primaries()
         index, position = _read_cursor(cursor, len(nodes))
         keys: list[str] = []
         pattern = _escape_glob(prefix.encode()) + b"*"

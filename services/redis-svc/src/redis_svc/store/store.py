@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 
 from svc_common import StoreUnavailable, TooManyRequests, observe_store
@@ -15,7 +15,7 @@ from ..replies import Command, ConnectionLost, Reply, ServerError, raised
 from ..script_flags import ScriptFlags
 from ..settings import RedisSettings
 from .hub import Hub
-from .node import Limits
+from .node import LaneName, Limits
 from .open import open_topology
 from .records import RecordStore
 from .topology import Topology
@@ -59,7 +59,7 @@ class Store:
         connects = self.topology.connects
         if self._table is None or self._table_of != connects:
             with observe_store("redis", "command"):
-                (reply,) = await self.topology.request([(b"COMMAND",)], bulk=True)
+                (reply,) = await self.topology.request([(b"COMMAND",)], "bulk")
             self._table = parse_command_table(raised(reply))
             self._table_of = connects
         return self._table
@@ -67,20 +67,25 @@ class Store:
     async def execute(self, command: Command, info: CommandInfo) -> Reply:
         """Run one command; Redis's errors are values. Raises StoreUnavailable."""
         with observe_store("redis", info.name):
-            (reply,) = await self.topology.request([self.scripts.translated(command)], bulk=not info.quick)
+            (reply,) = await self.topology.request([self.scripts.translated(command)], lane_of(info))
         return self.scripts.reply(command, _available(reply))
 
-    async def pipeline(self, commands: Sequence[Command]) -> list[Reply]:
+    async def pipeline(self, commands: Sequence[Command], infos: Iterable[CommandInfo]) -> list[Reply]:
         """Run commands in order, not atomically; one reply for each."""
         with observe_store("redis", "pipeline"):
-            replies = await self.topology.request([self.scripts.translated(command) for command in commands])
+            lane = _lane_of_all(infos)
+            replies = await self.topology.request(
+                [self.scripts.translated(command) for command in commands], lane
+            )
         return [self.scripts.reply(command, reply) for command, reply in zip(commands, replies, strict=True)]
 
-    async def transaction(self, commands: Sequence[Command]) -> list[Reply] | ServerError:
+    async def transaction(
+        self, commands: Sequence[Command], infos: Iterable[CommandInfo]
+    ) -> list[Reply] | ServerError:
         """Run commands atomically; one reply for each, or why none of them was run."""
         with observe_store("redis", "transaction"):
             outcome = await self.topology.transaction(
-                [self.scripts.translated(command) for command in commands]
+                [self.scripts.translated(command) for command in commands], _lane_of_all(infos)
             )
         if isinstance(outcome, ServerError):
             _available(outcome)
@@ -129,7 +134,7 @@ class Store:
     async def entries(self, key: str, after: str, count: int) -> list[Entry]:
         """Up to ``count`` entries of a stream behind an id. Raises Conflict for another kind of value."""
         with observe_store("redis", "xrange"):
-            (reply,) = await self.topology.request([range_command(key.encode(), after, count)], bulk=True)
+            (reply,) = await self.topology.request([range_command(key.encode(), after, count)], "bulk")
         return entries_from(reply)
 
     def own_connection(self) -> _Place:
@@ -148,6 +153,17 @@ class _Place:
 
     def __exit__(self, *_: object) -> None:
         self._store._own_connections += 1
+
+
+def lane_of(info: CommandInfo) -> LaneName:
+    """Which of the shared connections a command goes by."""
+    if "@scripting" in info.categories:
+        return "guarded"
+    return "quick" if info.quick else "bulk"
+
+
+def _lane_of_all(infos: Iterable[CommandInfo]) -> LaneName:
+    return "guarded" if any("@scripting" in info.categories for info in infos) else "quick"
 
 
 def _available(reply: Reply) -> Reply:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from ..replies import Command, Reply, ServerError
-from .node import Node
+from .node import LaneName, Node
 from .wire import Wire
 
 
@@ -18,11 +18,11 @@ class Topology(Protocol):
         """Grows whenever a connection is made."""
         ...
 
-    async def request(self, commands: Sequence[Command], *, bulk: bool = False) -> list[Reply]:
+    async def request(self, commands: Sequence[Command], lane: LaneName = "quick") -> list[Reply]:
         """One reply for each command, in order. Commands for different servers run side by side."""
         ...
 
-    async def transaction(self, commands: Sequence[Command]) -> list[Reply] | ServerError:
+    async def transaction(self, commands: Sequence[Command], lane: LaneName) -> list[Reply] | ServerError:
         """Run commands atomically: one reply for each, or the error that kept all of them from being run."""
         ...
 
@@ -34,7 +34,7 @@ class Topology(Protocol):
         """The server that holds a key."""
         ...
 
-    def primaries(self) -> Sequence[Node]:
+    async def primaries(self) -> Sequence[Node]:
         """The servers that hold the keys, always in the same order."""
         ...
 
@@ -54,13 +54,13 @@ class Single:
         """Grows whenever a connection is made."""
         return self._node.connects
 
-    async def request(self, commands: Sequence[Command], *, bulk: bool = False) -> list[Reply]:
+    async def request(self, commands: Sequence[Command], lane: LaneName = "quick") -> list[Reply]:
         """One reply for each command, in order."""
-        return await self._node.request(commands, bulk=bulk)
+        return await self._node.request(commands, lane)
 
-    async def transaction(self, commands: Sequence[Command]) -> list[Reply] | ServerError:
+    async def transaction(self, commands: Sequence[Command], lane: LaneName) -> list[Reply] | ServerError:
         """Run commands atomically."""
-        return await run_transaction(self._node, commands)
+        return await run_transaction(self._node, commands, lane)
 
     async def dedicated(self, command: Command, *, patience: float = 0) -> Wire:
         """A connection of the caller's own."""
@@ -70,7 +70,7 @@ class Single:
         """The one server."""
         return self._node
 
-    def primaries(self) -> Sequence[Node]:
+    async def primaries(self) -> Sequence[Node]:
         """The one server."""
         return (self._node,)
 
@@ -79,9 +79,11 @@ class Single:
         await self._node.close()
 
 
-async def run_transaction(node: Node, commands: Sequence[Command]) -> list[Reply] | ServerError:
+async def run_transaction(
+    node: Node, commands: Sequence[Command], lane: LaneName
+) -> list[Reply] | ServerError:
     """MULTI, the commands and EXEC in one piece, so that no other caller's command comes between."""
-    *queued, outcome = await node.request([(b"MULTI",), *commands, (b"EXEC",)])
+    *queued, outcome = await node.request([(b"MULTI",), *commands, (b"EXEC",)], lane)
     if isinstance(outcome, list):
         return outcome
     # EXECABORT says only that something was wrong before; what was wrong was said when it was queued

@@ -5,18 +5,24 @@ a queue of those who wait. Commands that arrive in the same turn of the event lo
 waiter that gives up leaves its place in the queue behind; its reply is dropped when it comes, and everybody
 else's stays in order. A command is written once: what was not answered when a connection ends is reported as
 lost and never sent again, because nobody knows whether it was carried out.
+
+One thing could put replies out of step: a server that repeats an argument with a line end in the text of an
+error (``FUNCTION LIST`` does), which then looks like further replies. A fenced request is followed by an ECHO
+of a secret; when something else stands in its place, the connection is given up before anybody else gets a
+reply that is not theirs.
 """
 
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import cast
 
 import hiredis
 
-from ..replies import Command, ConnectionLost, Reply, ReplyTooLarge, ServerError
+from ..replies import Command, ConnectionLost, Reply, ReplyTooLarge, ReplyUnclear, ServerError
 
 _MORE = object()  # what the parser returns while a reply is incomplete
 
@@ -27,10 +33,11 @@ MAX_UNSENT_BYTES = 64 * 2**20
 class _Waiter:
     """A request of one or more commands, and the replies that have come for it."""
 
-    __slots__ = ("future", "left", "replies", "since")
+    __slots__ = ("fenced", "future", "left", "replies", "since")
 
-    def __init__(self, future: asyncio.Future[list[Reply]], count: int, since: float) -> None:
+    def __init__(self, future: asyncio.Future[list[Reply]], count: int, since: float, fenced: bool) -> None:
         self.future = future
+        self.fenced = fenced
         self.left = count
         self.replies: list[Reply] = []
         self.since = since
@@ -51,6 +58,7 @@ class Wire(asyncio.Protocol):
         self.heard = 0.0
         """When something last came, in the loop's time."""
         self._partial = 0
+        self._secret = secrets.token_bytes(16).hex().encode()
         self._listener: Callable[[Reply], None] | None = None
         self._reason: Exception = ConnectionLost("closed")
         self.closed = False
@@ -62,10 +70,10 @@ class Wire(asyncio.Protocol):
         """How many requests wait for replies."""
         return len(self._waiting)
 
-    def request(self, commands: Sequence[Command]) -> asyncio.Future[list[Reply]]:
+    def request(self, commands: Sequence[Command], *, fenced: bool = False) -> asyncio.Future[list[Reply]]:
         """Send commands behind one another; the future has one reply for each.
 
-        The future may be cancelled at any time. It raises ConnectionLost or ReplyTooLarge.
+        The future may be cancelled at any time. It raises ConnectionLost, ReplyTooLarge or ReplyUnclear.
         """
         future: asyncio.Future[list[Reply]] = self._loop.create_future()
         if self.closed:
@@ -78,7 +86,9 @@ class Wire(asyncio.Protocol):
         if not self._outgoing:
             self._loop.call_soon(self._write)
         self._outgoing.extend(_pack(command) for command in commands)
-        self._waiting.append(_Waiter(future, len(commands), self._loop.time()))
+        if fenced:
+            self._outgoing.append(_pack((b"ECHO", self._secret)))
+        self._waiting.append(_Waiter(future, len(commands) + fenced, self._loop.time(), fenced))
         if self._watch is None and self._patience:
             self._watch = self._loop.call_later(self._patience, self._check_silence)
         return future
@@ -122,8 +132,10 @@ class Wire(asyncio.Protocol):
             self._reader.feed(data)
             while (reply := self._reader.gets()) is not _MORE:
                 self._partial = 0
-                self._deliver(cast(Reply, reply))
+                if not self._deliver(cast(Reply, reply)):
+                    return
         except hiredis.ProtocolError as error:
+            self._fail_first(ReplyUnclear("The replies of Redis cannot be told apart."))
             self.close(ConnectionLost(f"not RESP: {error}"))
             return
         if self._partial > self._max_reply:
@@ -141,19 +153,26 @@ class Wire(asyncio.Protocol):
         if self._transport is not None and not self.closed:
             self._transport.write(b"".join(data) if len(data) > 1 else data[0])
 
-    def _deliver(self, reply: Reply) -> None:
+    def _deliver(self, reply: Reply) -> bool:
+        """Hand a reply out; False when the connection turned out to be out of step."""
         if not self._waiting:
             if self._listener is not None:
                 self._listener(reply)
-                return
+                return True
             raise hiredis.ProtocolError("a reply that nobody asked for")
         waiter = self._waiting[0]
         waiter.replies.append(reply)
         waiter.left -= 1
         if not waiter.left:
             self._waiting.popleft()
+            if waiter.fenced and waiter.replies.pop() != self._secret:
+                if not waiter.future.done():
+                    waiter.future.set_exception(ReplyUnclear("The replies of Redis cannot be told apart."))
+                self.close(ConnectionLost("out of step"))
+                return False
             if not waiter.future.done():
                 waiter.future.set_result(waiter.replies)
+        return True
 
     def _check_silence(self) -> None:
         self._watch = None
@@ -166,13 +185,14 @@ class Wire(asyncio.Protocol):
             self.close(ConnectionLost(f"silent for {self._patience:g} s"))
 
     def _refuse_reply(self) -> None:
+        self._fail_first(ReplyTooLarge(f"The reply of Redis is over the limit of {self._max_reply} bytes."))
+        self.close(ConnectionLost("given up for a reply that was too large"))
+
+    def _fail_first(self, error: Exception) -> None:
         if self._waiting:
             first = self._waiting.popleft()
             if not first.future.done():
-                first.future.set_exception(
-                    ReplyTooLarge(f"The reply of Redis is over the limit of {self._max_reply} bytes.")
-                )
-        self.close(ConnectionLost("given up for a reply that was too large"))
+                first.future.set_exception(error)
 
     def _give_up(self) -> None:
         if self._watch is not None:
