@@ -153,7 +153,7 @@ def check(container: Container, service: str) -> None:
         answer = httpx.get(url, timeout=15)
         if answer.status_code != status:
             raise Wrong(f"GET {url} gave {answer.status_code}, not {status}: {answer.text[:300]}")
-    # Again and again on new connections: what a store that is away leaves behind must not touch other requests
+    # On new connections each time: what a store that is away leaves behind must not touch other requests
     for _ in range(20):
         httpx.get(f"{container.api}{STORE_PATHS[service]}", timeout=15)
         if httpx.get(f"{container.admin}/livez", timeout=5).status_code != 200:
