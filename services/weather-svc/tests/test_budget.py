@@ -56,6 +56,11 @@ async def test_without_it_there_is_a_share() -> None:
     assert await budget.take() > 0
 
 
+async def test_where_nothing_is_shared_each_has_an_equal_part() -> None:
+    budget = Budget("x", 10, 2, None)
+    assert [await budget.take() == 0.0 for _ in range(6)] == [True] * 5 + [False]
+
+
 async def test_a_single_process_has_it_all_whoever_counts() -> None:
     budget = Budget("x", 3, 1, Common(0.0, None, 0.0, 0.0))
     assert [await budget.take() == 0.0 for _ in range(4)] == [True, True, True, False]

@@ -50,7 +50,7 @@ async def connect(settings: WeatherSettings) -> AsyncIterator[State]:
         return Guard(
             name,
             upstream,
-            Budget(name, settings.budget_of(name), settings.processes, sharing),
+            Budget(name, settings.budget_of(name), settings.processes, sharing if store else None),
             attempts=settings.weather_attempts,
             failures=settings.weather_breaker_failures,
             rest=settings.weather_breaker_seconds,

@@ -44,17 +44,17 @@ class Window:
 class Budget:
     """The budget of one upstream, for ``processes`` of which this is one."""
 
-    def __init__(self, name: str, limit: int, processes: int, common: CommonCount) -> None:
+    def __init__(self, name: str, limit: int, processes: int, common: CommonCount | None) -> None:
         self._name = name
         self._common = common
         self._alone = processes == 1
-        pool, share = divide(limit, processes)
+        pool, share = divide(limit, processes) if common else (0, limit // processes)
         self._pool = pool
         self._own = Window(share)
 
     async def take(self) -> float:
         """Take one call: 0 when it may be made, else the seconds until one may."""
-        wait = await self._common.take(self._name, self._pool, WINDOW)
+        wait = await self._common.take(self._name, self._pool, WINDOW) if self._common else None
         if wait is not None and (wait > 0 or not self._alone):
             return wait
         return self._own.take(time.monotonic())

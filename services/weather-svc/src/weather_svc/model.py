@@ -7,10 +7,12 @@ a provider does not give is None. The bounds are there to refuse nonsense, not t
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Iterable
 from datetime import date
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
 Temperature = Annotated[float, Field(ge=-150, le=100, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
@@ -102,10 +104,32 @@ class Day(Record):
     sunset: AwareDatetime | None = None
 
 
+_HOURS: TypeAdapter[tuple[Hour, ...]] = TypeAdapter(tuple[Hour, ...])
+
+
 class Report(Record):
-    """Everything that a provider says about one place. ``timezone`` is the place's, where it is told."""
+    """Everything that a provider says about one place. ``timezone`` is the place's, where it is told.
+
+    Sixteen days have 384 hours, which few requests look at and thousands of kept reports would fill the
+    memory with (a quarter of a megabyte each); so they are kept packed.
+    """
+
+    model_config = ConfigDict(frozen=True, ser_json_bytes="base64", val_json_bytes="base64")
 
     current: Observation
-    hours: tuple[Hour, ...] = ()
+    packed_hours: bytes
     days: tuple[Day, ...] = ()
     timezone: str = ""
+
+    @classmethod
+    def of(
+        cls, current: Observation, hours: Iterable[Hour] = (), days: Iterable[Day] = (), timezone: str = ""
+    ) -> Report:
+        """A report from its parts."""
+        packed = zlib.compress(_HOURS.dump_json(tuple(hours), exclude_none=True))
+        return cls(current=current, packed_hours=packed, days=tuple(days), timezone=timezone)
+
+    @property
+    def hours(self) -> tuple[Hour, ...]:
+        """The hours, unpacked; that takes a millisecond or two."""
+        return _HOURS.validate_json(zlib.decompress(self.packed_hours))

@@ -87,7 +87,7 @@ class WeatherSettings(ServiceSettings):
         21600.0, ge=0, description="Seconds a stale report is given when there is no new one to be had."
     )
     weather_cache_entries: int = Field(
-        10000, ge=1, description="Most places kept in the memory of a process."
+        2000, ge=1, description="Most places kept in the memory of a process, some 25 kB each."
     )
 
     weather_budget: int = Field(

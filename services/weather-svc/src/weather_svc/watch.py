@@ -8,17 +8,12 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable
 
-from pydantic import TypeAdapter
-
 from svc_common import Event, Problem
 
 from .keeping.entry import Entry
-from .model import Day, Hour, Observation, Place, Report
+from .model import Place, Report
 from .weather import Weather
 
-Part = Observation | tuple[tuple[Hour, ...], tuple[Day, ...]]
-
-_PART: TypeAdapter[Part] = TypeAdapter(Part)
 _LEAST_PAUSE = 0.5
 _AFTER_FAILURE = 15.0
 _JITTER = 0.1
@@ -29,17 +24,17 @@ async def changes(
     place: Place,
     entry: Entry[Report],
     *,
-    part: Callable[[Entry[Report]], Part],
+    part: set[str],
     render: Callable[[Entry[Report]], bytes],
     last_id: str | None,
 ) -> AsyncIterator[Event]:
-    """An event for the present state, unless the client has it, and one for each change of ``part``.
+    """The present state, unless the client has it, then an event for each change of the fields in ``part``.
 
     The place is looked at when what is known of it goes stale; all who watch it share the request.
     """
     seen, failing = last_id, False
     while True:
-        name = _name(part(entry), entry)
+        name = _name(entry, part)
         if name != seen:
             seen = name
             yield Event(data=render(entry).decode(), event="weather", id=name)
@@ -57,7 +52,7 @@ def _pause(entry: Entry[Report], failing: bool) -> float:
     return max(entry.fresh_until - time.time(), _LEAST_PAUSE)
 
 
-def _name(part: Part, entry: Entry[Report]) -> str:
+def _name(entry: Entry[Report], part: set[str]) -> str:
     """The same for the same weather from the same source, in every replica."""
-    content = entry.source.encode() + _PART.dump_json(part)
-    return hashlib.blake2b(content, digest_size=10).hexdigest()
+    content = entry.source + entry.value.model_dump_json(include=part)
+    return hashlib.blake2b(content.encode(), digest_size=10).hexdigest()

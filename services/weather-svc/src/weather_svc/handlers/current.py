@@ -48,7 +48,7 @@ class CurrentHandler(WeatherHandler):
                 self.state.weather,
                 located.place,
                 entry,
-                part=lambda known: known.value.current,
+                part={"current"},
                 render=render,
                 last_id=self.request.headers.get("Last-Event-ID"),
             )

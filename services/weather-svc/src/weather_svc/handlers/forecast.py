@@ -71,7 +71,7 @@ class ForecastHandler(WeatherHandler):
                 self.state.weather,
                 located.place,
                 entry,
-                part=lambda known: (known.value.hours, known.value.days),
+                part={"packed_hours", "days"},
                 render=lambda known: _document(known, located, count, system, language),
                 last_id=self.request.headers.get("Last-Event-ID"),
             )

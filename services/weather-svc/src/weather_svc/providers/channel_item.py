@@ -98,7 +98,7 @@ class ChannelItem(Provider):
         channel = query.results.channel
         warm = celsius if channel.units.temperature.upper() == "F" else _same
         condition = channel.item.condition
-        return Report(
+        return Report.of(
             current=Observation(
                 time=_moment(condition.date, place) or query.created or now,
                 temperature=round(warm(condition.temp), 1),

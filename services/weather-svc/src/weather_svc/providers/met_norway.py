@@ -92,7 +92,7 @@ class MetNorway(Provider):
             raise BadAnswer("no time steps")
         under_way = max((step for step in steps if step.time <= now), key=_time, default=steps[0])
         hours = tuple(hour for step in steps if (hour := _hour(step)) is not None)
-        return Report(
+        return Report.of(
             current=_observation(under_way),
             hours=hours,
             days=summarize(hours, zone_of(place.timezone)),

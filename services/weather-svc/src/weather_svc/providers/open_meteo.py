@@ -105,7 +105,7 @@ class OpenMeteo(Provider):
     def parse(self, answers: Sequence[bytes], place: Place, now: datetime) -> Report:
         """Columns of equal length become hours and days; those without a temperature yet are left out."""
         answer = _Answer.model_validate_json(answers[0])
-        return Report(
+        return Report.of(
             current=_current(answer.current),
             hours=_hours(answer.hourly),
             days=_days(answer.daily, answer.utc_offset_seconds),

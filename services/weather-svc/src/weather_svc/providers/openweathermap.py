@@ -97,7 +97,7 @@ class OpenWeatherMap(Provider):
         forecast = _Forecast.model_validate_json(answers[1])
         zone = timezone(timedelta(seconds=current.timezone))
         hours = tuple(_hour(step) for step in forecast.steps)
-        return Report(
+        return Report.of(
             current=_observation(current),
             hours=hours,
             days=summarize(hours, zone),

@@ -82,7 +82,7 @@ class Wttr(Provider):
         current = answer.current_condition[0]
         observed = _nearest(current.observation_time, now)
         zone = _zone(current.localObsDateTime, observed)
-        return Report(
+        return Report.of(
             current=Observation(
                 time=observed,
                 temperature=current.temp_C,
