@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+from pg_svc.accounts.routes import account_routes
+from pg_svc.accounts.state import AccountState, open_accounts
 from pg_svc.auth.roles import Roles
 from pg_svc.handlers.protocol import RestState
 from pg_svc.handlers.rest import FunctionHandler, RootHandler, TableHandler, UnknownHandler
@@ -18,15 +20,16 @@ routes = [
     Route("/rest/rpc/{function}", FunctionHandler, READ_WRITE),
     Route("/rest/{table}", TableHandler, {**READ_WRITE, "QUERY": READ}),
     Route("/rest/{rest:path}", UnknownHandler, READ_WRITE),
+    *account_routes,
 ]
 
 
 @asynccontextmanager
-async def connect(settings: PgSettings) -> AsyncIterator[RestState]:
+async def connect(settings: PgSettings) -> AsyncIterator[AccountState]:
     """Open the database; do not wait for it."""
     roles = Roles(settings)
-    async with Database(settings).running() as database:
-        yield RestState(settings, database, roles)
+    async with Database(settings).running() as database, open_accounts(settings) as accounts:
+        yield AccountState(settings, database, roles, accounts=accounts)
 
 
 def checks(state: RestState) -> Sequence[Check]:
@@ -40,6 +43,7 @@ service = Service(
     routes=routes,
     lifespan=connect,
     checks=checks,
+    issuer=lambda state: state.accounts,
     package="pg_svc",
     description="Tables and functions of a PostgreSQL database over HTTP: the PostgREST protocol.",
 )

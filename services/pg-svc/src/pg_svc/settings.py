@@ -14,7 +14,8 @@ from pydantic import (
     model_validator,
 )
 
-from svc_common import CommaList, ServiceSettings
+from pg_svc.accounts.settings import AccountSettings
+from svc_common import CommaList
 
 _APP_SETTINGS_PREFIX = "PGRST_APP_SETTINGS_"
 
@@ -24,7 +25,7 @@ def _host(value: object) -> object:
     return {"*": "0.0.0.0", "*4": "0.0.0.0", "!4": "0.0.0.0", "*6": "::", "!6": "::"}.get(str(value), value)  # noqa: S104
 
 
-class PgSettings(ServiceSettings):
+class PgSettings(AccountSettings):
     """What pg-svc can be told."""
 
     server_host: Annotated[str, BeforeValidator(_host)] = Field(
