@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any, cast
 
 from tornado.httputil import (
@@ -22,8 +22,9 @@ from .auth.admission import refusal_of
 from .compression import Gzip
 from .context import ServiceContext
 from .handler import ProblemHandler, ServiceHandler
-from .limits import UNLIMITED, AskFirst, RequestGuard
+from .limits import UNLIMITED, AskFirst, RequestGuard, check_head
 from .problems import NotFound, Problem
+from .request import ServiceRequest
 from .routing import Route, RouteTable
 
 
@@ -52,6 +53,11 @@ class ServiceApplication(Application):
             delegate = self.get_handler_delegate(
                 request, handler, {"route": route, **route.kwargs}, path_kwargs=variables
             )
+        headers = request.headers
+        if "Content-Length" not in headers and "Transfer-Encoding" not in headers:
+            # Most requests: there is no body to guard against
+            problem = check_head(request, self._context.settings)
+            return delegate if problem is None else self._reject(request, problem)
         streaming = bool(getattr(handler, "_stream_request_body", False))
         unlimited = streaming and bool(getattr(handler, "unlimited_body", False))
         return RequestGuard(
@@ -86,7 +92,7 @@ class ServiceApplication(Application):
         elif connection.told_to_close:
             connection.close()
         connection.busy = False
-        return _Tracked(super().start_request(server_conn, request_conn), connection, self._context)
+        return _Tracked(self, self._context, connection, server_conn, request_conn)
 
     def on_close(self, server_conn: object) -> None:
         """A connection is gone."""
@@ -134,22 +140,47 @@ class _Connection:
 
 
 class _Tracked(HTTPMessageDelegate):
-    """Marks its connection busy from the head of a request on."""
+    """Finds the handler of a request, and marks its connection busy from the request's head on."""
 
-    def __init__(self, inner: HTTPMessageDelegate, connection: _Connection, context: ServiceContext) -> None:
-        self._inner = inner
-        self._connection = connection
+    __slots__ = ("_application", "_connection", "_context", "_inner", "_request_conn", "_server_conn")
+
+    _inner: HTTPMessageDelegate  # there from the head on
+
+    def __init__(
+        self,
+        application: ServiceApplication,
+        context: ServiceContext,
+        connection: _Connection,
+        server_conn: object,
+        request_conn: HTTPConnection,
+    ) -> None:
+        self._application = application
         self._context = context
-        self.data_received = inner.data_received  # type: ignore[method-assign]
-        self.finish = inner.finish  # type: ignore[method-assign]
-        self.on_connection_close = inner.on_connection_close  # type: ignore[method-assign]
+        self._connection = connection
+        self._server_conn = server_conn
+        self._request_conn = request_conn
 
-    def headers_received(self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders) -> Any:
+    def headers_received(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
+    ) -> Awaitable[None] | None:
+        assert isinstance(start_line, RequestStartLine)
         self._connection.busy = True
         self._connection.fresh = False
         # A request that arrives while the service drains is answered with "Connection: close"
         self._connection.told_to_close = self._context.draining
+        request = ServiceRequest(self._request_conn, self._server_conn, start_line, headers)
+        self._inner = self._application.find_handler(request)
         return self._inner.headers_received(start_line, headers)
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        return self._inner.data_received(chunk)
+
+    def finish(self) -> None:
+        self._inner.finish()
+
+    def on_connection_close(self) -> None:
+        if hasattr(self, "_inner"):
+            self._inner.on_connection_close()
 
 
 def _log_request(handler: RequestHandler) -> None:

@@ -182,13 +182,13 @@ async def caddy(upstream: int, folder: Path) -> AsyncIterator[int]:
         await process.wait()
 
 
-async def bodies(port: int, data: bytes) -> list[bytes]:
+async def bodies(port: int, data: bytes, quiet: float = QUIET_SECONDS) -> list[bytes]:
     """The bodies of the answers that are 200, up to the first that is not."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     answer = b""
     try:
         writer.write(data)
-        while piece := await asyncio.wait_for(reader.read(65536), QUIET_SECONDS):
+        while piece := await asyncio.wait_for(reader.read(65536), quiet):
             answer += piece
     except (TimeoutError, ConnectionError):
         pass
@@ -226,7 +226,7 @@ async def test_nothing_is_smuggled(serving: Any, tmp_path: Path, round_: int) ->
                 assert one[:both] == other[:both], data
             # whoever comes next over Caddy's kept connections gets an answer of its own
             marks = [b"mark %d" % number for number in range(start, start + 5)]
-            answers = await asyncio.gather(*(bodies(door, _mark(mark)) for mark in marks))
+            answers = await asyncio.gather(*(bodies(door, _mark(mark), 20) for mark in marks))
             assert answers == [[b"<" + mark + b">"] for mark in marks]
     assert taken > len(attacks) // 10, "hardly any attack was taken for a request: it would show nothing"
     numbers = [values[0] for values in recorder.passed_on if len(values) == 1]
