@@ -9,7 +9,9 @@ cancellation leaves the socket to whoever knows how to stop the query.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -42,6 +44,20 @@ class ConnectionLost(Exception):
 
 
 class _Connection(aiopg.Connection):
+    @staticmethod
+    def _ready(weak_self: weakref.ref[Any]) -> None:
+        """As aiopg's, but a failed connect also ends the watch for writing.
+
+        aiopg forgets the number of a bad file descriptor before it comes to that. uvloop would go on with its
+        watch when the number is the API port's next connection, and cut that off.
+        """
+        connection = weak_self()
+        watched = connection._fileno if connection is not None and connection._writing else None
+        aiopg.Connection._ready(weak_self)
+        if watched is not None and connection is not None and connection._fileno is None:
+            with contextlib.suppress(OSError):
+                connection._loop.remove_writer(watched)
+
     async def _poll(self, waiter: asyncio.Future[None], timeout: float) -> None:
         self._ready(self._weakref)
         try:
