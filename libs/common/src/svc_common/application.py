@@ -21,6 +21,7 @@ from .auth.access import Access
 from .auth.admission import refusal_of
 from .compression import Gzip
 from .context import ServiceContext
+from .delegate import WholeBody
 from .handler import ProblemHandler, ServiceHandler
 from .limits import UNLIMITED, AskFirst, RequestGuard, check_head
 from .problems import NotFound, Problem
@@ -50,9 +51,7 @@ class ServiceApplication(Application):
         else:
             route, variables = found
             handler = route.handler
-            delegate = self.get_handler_delegate(
-                request, handler, {"route": route, **route.kwargs}, path_kwargs=variables
-            )
+            delegate = self._delegate(request, handler, {"route": route, **route.kwargs}, variables)
         headers = request.headers
         if "Content-Length" not in headers and "Transfer-Encoding" not in headers:
             # Most requests: there is no body to guard against
@@ -70,6 +69,17 @@ class ServiceApplication(Application):
             ask_first=None if found is None or streaming else self._ask_first(request, found[0]),
         )
 
+    def _delegate(
+        self,
+        request: HTTPServerRequest,
+        handler: type[RequestHandler],
+        kwargs: dict[str, Any],
+        variables: dict[str, bytes],
+    ) -> HTTPMessageDelegate:
+        if getattr(handler, "_stream_request_body", False):
+            return self.get_handler_delegate(request, handler, kwargs, path_kwargs=variables)
+        return WholeBody(self, request, handler, kwargs, variables)
+
     def _ask_first(self, request: HTTPServerRequest, route: Route) -> AskFirst | None:
         """How to find out, before a large body is read, that its sender will not be let in."""
         handler = route.handler
@@ -80,7 +90,7 @@ class ServiceApplication(Application):
         return functools.partial(refusal_of, self._context, request)
 
     def _reject(self, request: HTTPServerRequest, problem: Problem) -> HTTPMessageDelegate:
-        return self.get_handler_delegate(request, ProblemHandler, {"problem": problem})
+        return self._delegate(request, ProblemHandler, {"problem": problem}, {})
 
     # -- connections --------------------------------------------------------------------------------
 
