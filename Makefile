@@ -7,10 +7,11 @@ EDITABLE := -e 'libs/common[testing]' -e deploy/local \
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint type format venv dist constraints docs clean
+.PHONY: help run test lint type format venv dist constraints docs clean \
+	images images-smoke sbom manifests k8s-smoke
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z-]+):.*## /\1\t/' \
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' \
 		| awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
 run: $(STAMP) ## run the stores, the four services and the front door on http://127.0.0.1:8080
@@ -20,9 +21,10 @@ test: $(STAMP) ## run every package's tests and the end-to-end tests, in paralle
 	@rm -rf .tox/results
 	@$(BIN)/tox run-parallel; status=$$?; $(BIN)/python tests/report.py .tox/results || status=1; exit $$status
 
-lint: $(STAMP) ## ruff: rules and format
+lint: $(STAMP) ## ruff: rules and format; and the manifests
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(MAKE) --no-print-directory manifests
 
 type: $(STAMP) ## mypy, strict, over every package
 	@for package in $(PACKAGES); do \
@@ -53,9 +55,26 @@ constraints: $(STAMP) ## pin every third-party version anew in constraints.txt
 		--no-emit-index-url --no-emit-find-links --no-annotate --no-header \
 		$(addprefix --no-emit-package ,svc-common devstack mongo-svc redis-svc pg-svc weather-svc) \
 		$(addsuffix /pyproject.toml,$(PACKAGES)) -o constraints.txt
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python deploy/images/pins.py
 
-docs: $(STAMP) ## write docs/configuration.md from the settings classes
+docs: $(STAMP) ## write docs/configuration.md and the manifests' settings from the settings classes
 	@$(BIN)/python docs/configuration.py
+	@$(BIN)/python deploy/k8s/settings_env.py
+
+images: ## build the four container images with docker, podman or buildah
+	@$(PYTHON) deploy/images/build.py $(if $(REGISTRY),--registry $(REGISTRY)) $(if $(TAG),--tag $(TAG)) $(if $(PUSH),--push)
+
+images-smoke: $(STAMP) ## run each image read-only, unprivileged, in 128 MB, and curl it
+	@$(BIN)/python deploy/images/images_smoke.py
+
+sbom: $(STAMP) ## write a CycloneDX bill of materials for each image to dist/sbom
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python deploy/images/sbom.py
+
+manifests: $(STAMP) ## render every overlay and component and check it
+	@$(BIN)/tox run -q -e manifests
+
+k8s-smoke: $(STAMP) ## try overlays/dev on the cluster that kubectl points at
+	@$(BIN)/python deploy/k8s/k8s_smoke.py $(if $(URL),--url $(URL)) $(if $(KEEP),--keep)
 
 clean: ## remove what the other targets made, but not .data
 	rm -rf .venv .tox dist .mypy_cache .ruff_cache .pytest_cache
