@@ -138,7 +138,7 @@ class AccountHandler(ServiceHandler[AccountState]):
     def forget(self) -> None:
         """Take the cookies away."""
         for name in (access_cookie(development=self.development), self._refresh_name):
-            self._put(name, "", 0)
+            self.clear_cookie(name, path="/", httponly=True, secure=not self.development, samesite="Lax")
 
     def _put(self, name: str, value: str, seconds: int) -> None:
         self.set_cookie(

@@ -1,0 +1,106 @@
+"""Guessing passwords: counted for all instances together, over restarts, and never a lock-out for good."""
+
+from __future__ import annotations
+
+import asyncio
+
+from devstack.stores.postgres import run_sql
+from svc_common.testing import TestedService
+
+from .conftest import PASSWORD, Start, bearer, log_in, sign_up
+
+
+async def test_brute_force_across_two_instances_and_a_restart(start: Start, postgres_database: str) -> None:
+    async with start() as one, start() as two:
+        await sign_up(one)
+        guesses = await asyncio.gather(
+            *(log_in((one, two)[number % 2], password=f"guess {number}") for number in range(20))
+        )
+        statuses = [answer.status_code for answer in guesses]
+        assert set(statuses) == {401, 429}
+        assert statuses.count(401) <= 6  # five are free; another one may have waited its second
+        refused = next(answer for answer in guesses if answer.status_code == 429)
+        assert int(refused.headers["Retry-After"]) >= 1
+    async with start() as three:
+        # the right password is not looked at either, or guessing would go on
+        waiting = await log_in(three)
+        assert waiting.status_code == 429
+        assert 1 <= int(waiting.headers["Retry-After"]) <= 300
+        # it ends by itself
+        run_sql(postgres_database, "UPDATE storefronts.attempts SET last = last - interval '301 seconds'")
+        assert (await log_in(three)).status_code == 200
+        assert (await log_in(three, password="wrong")).status_code == 401
+
+
+async def test_the_wait_grows_and_has_a_bound(svc: TestedService, postgres_database: str) -> None:
+    waits = []
+    for failures in (5, 6, 8, 30, 100_000):
+        run_sql(postgres_database, "DELETE FROM storefronts.attempts")
+        run_sql(
+            postgres_database,
+            "INSERT INTO storefronts.attempts VALUES "  # noqa: S608
+            f"('pair 127.0.0.1 ada', {failures}, clock_timestamp() + interval '0.9 seconds')",
+        )
+        answer = await log_in(svc)
+        assert answer.status_code == 429
+        waits.append(int(answer.headers["Retry-After"]))
+    assert waits == sorted(waits)
+    assert waits[0] <= 2
+    assert waits[-2:] == [301, 301]
+
+
+async def test_strangers_cannot_keep_the_owner_out(start: Start, postgres_database: str) -> None:
+    async with start(TRUST_PROXY="true") as svc:
+
+        async def log_in_from(address: str, password: str) -> int:
+            body = {"name": "ada", "password": password}
+            headers = {"X-Forwarded-For": address}
+            return (await svc.client.post("/auth/login", json=body, headers=headers)).status_code
+
+        body = {"name": "ada", "password": PASSWORD}
+        await svc.client.post("/auth/signup", json=body, headers={"X-Forwarded-For": "192.0.2.1"})
+        # many addresses, few guesses from each: the account as a whole slows down ...
+        guesses = [await log_in_from(f"198.51.100.{number}", "wrong") for number in range(60)]
+        assert 429 in guesses
+        assert await log_in_from("203.0.113.9", PASSWORD) == 429
+        # ... but not for the address that its owner has used before
+        assert await log_in_from("192.0.2.1", PASSWORD) == 200
+
+
+async def test_one_address_and_many_accounts(svc: TestedService) -> None:
+    statuses = [(await log_in(svc, f"user{number}", "wrong")).status_code for number in range(40)]
+    assert statuses[:30] == [401] * 30
+    assert 429 in statuses[30:]
+
+
+async def test_unknown_users_and_wrong_passwords_look_the_same(svc: TestedService) -> None:
+    tokens = await sign_up(svc)
+    answers = [
+        await log_in(svc, "ada", "wrong"),
+        await log_in(svc, "nobody", "wrong"),
+        await log_in(svc, "no such name!", "wrong"),
+        await log_in(svc, "ada' OR '1'='1", "wrong"),
+        await log_in(svc, "ada", "x" * 1000),
+    ]
+    shapes = {
+        (
+            answer.status_code,
+            answer.json()["detail"],
+            tuple(sorted(set(answer.headers) - {"x-request-id", "date"})),
+        )
+        for answer in answers
+    }
+    assert len(shapes) == 1
+    assert answers[0].status_code == 401
+    assert (await svc.client.get("/auth/me", headers=bearer(tokens["access_token"]))).status_code == 200
+
+
+async def test_the_loop_goes_on_while_passwords_are_hashed(start: Start) -> None:
+    async with start(PASSWORD_PASSES="20", PASSWORD_MEMORY="65536", PASSWORD_THREADS="1") as svc:
+        logins = [asyncio.ensure_future(log_in(svc, f"user{number}", "wrong")) for number in range(4)]
+        served = 0
+        while not all(login.done() for login in logins):
+            assert (await svc.client.get("/auth/.well-known/jwks.json")).status_code == 200
+            served += 1
+        assert served > 4
+        assert [login.result().status_code for login in logins] == [401] * 4
