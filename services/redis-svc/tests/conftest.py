@@ -38,7 +38,7 @@ def _service_process(
             REDIS_URL=store.url,
             BASE_PATH="/redis",
             AUTH_MODE="token",
-            AUTH_TOKENS="sdk:write:s3cret",
+            AUTH_TOKENS="laptop:write:s3cret,operator:admin:adm1n",
         ) as process:
             yield process, store
     finally:

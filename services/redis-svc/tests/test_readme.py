@@ -1,0 +1,38 @@
+"""The console lines of the README do what it says they do."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def _steps() -> list[tuple[str, str]]:
+    """Every ``$ command`` with the output below it."""
+    steps = []
+    for block in re.findall(r"```console\n(.*?)```", README.read_text(), re.DOTALL):
+        for step in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, _, output = step.partition("\n")
+            steps.append((command, output))
+    return steps
+
+
+def test_every_line(service_url: str) -> None:
+    steps = _steps()
+    assert len(steps) > 40
+    environment = {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "URL": service_url,
+        "AUTH": "Authorization: Bearer s3cret",
+        "ADMIN": "Authorization: Bearer adm1n",
+    }
+    for command, expected in steps:
+        done = subprocess.run(
+            ["sh", "-c", command], env=environment, capture_output=True, text=True, timeout=20
+        )
+        # 28: a stream that was listened to for its second
+        assert done.returncode in (0, 28 if " -m 1 " in command else 0), (command, done.stderr)
+        pattern = re.escape(expected.strip()).replace("…", ".*")
+        assert re.fullmatch(pattern, done.stdout.strip().replace("\r", "")), (command, done.stdout)
