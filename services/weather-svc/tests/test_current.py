@@ -19,10 +19,10 @@ SENTENCE = re.compile(r"Currently -?\d+ degrees? and [a-z ]+ in Berlin, DE\n\(si
 JSON = {"Accept": "application/json"}
 
 
-@pytest.fixture
-async def weather(serve: Serve) -> AsyncIterator[TestedService]:
-    """The service in front of the local upstream."""
-    async with serve(WEATHER_TIMEOUT="30", WEATHER_ATTEMPT_TIMEOUT="20") as running:
+@pytest.fixture(params=["tornado", "fast"])
+async def weather(serve: Serve, request: pytest.FixtureRequest) -> AsyncIterator[TestedService]:
+    """The service in front of the local upstream, on either HTTP server."""
+    async with serve(HTTP_SERVER=request.param) as running:
         yield running
 
 

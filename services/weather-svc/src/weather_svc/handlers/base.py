@@ -89,12 +89,15 @@ class WeatherHandler(ServiceHandler[State]):
         """The answer in this form to the very same request, if it was asked within the last second."""
         return self.state.answers.get(self.request.uri or "", form)
 
-    def send(self, form: str, answer: Answer) -> None:
+    def keep(self, form: str, answer: Answer) -> None:
+        """Keep an answer for those who ask the very same within a second."""
+        self.state.answers.keep(self.request.uri or "", form, answer)
+
+    def send(self, answer: Answer) -> None:
         """Answer, or say that the client has it already (304).
 
         The tag is weak: answers with the same one say the same of the weather, but their ages differ.
         """
-        self.state.answers.keep(self.request.uri or "", form, answer)
         shared = "public" if self.context.settings.auth_mode == "none" else "private"
         self.set_header("Cache-Control", f"{shared}, max-age={answer.lifetime}")
         self.set_header("Age", str(answer.age))

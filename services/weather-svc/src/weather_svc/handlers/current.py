@@ -33,7 +33,8 @@ class CurrentHandler(WeatherHandler):
             else:
                 body = current_text(entry, located, system, language, time.time()).encode()
             known = answer(entry, JSON if form == JSON else PLAIN, body, system, language, located)
-        self.send(form, known)
+            self.keep(form, known)
+        self.send(known)
 
     async def _watch(self) -> None:
         self.add_vary("Accept")

@@ -54,10 +54,11 @@ class ForecastHandler(WeatherHandler):
             else:
                 body = await self._chart(entry, located, hours, system, language, png=form == PNG)
             known = answer(entry, PLAIN if form == TEXT else form, body, *variant)
+            self.keep(form, known)
         if form in (SVG, PNG):
             # A picture only shows; should somebody open it by itself, nothing in it may run or be loaded
             self.set_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
-        self.send(form, known)
+        self.send(known)
 
     def _count(self) -> int:
         return self.query_int("days", _DEFAULT_DAYS, least=1, most=_MOST_DAYS)
