@@ -54,7 +54,8 @@ async def test_nobody_gives_more_than_they_have(svc: TestedService) -> None:
     access = (await sign_up(svc))["access_token"]
     for scopes in (["pg:write"], ["*:admin"], ["*:read", "redis:write"]):
         assert (await make(svc, access, name="x", scopes=scopes))[0] == 403
-    for scopes in ("*:read", ["read"], [1], None, ["*:*"]):
+    wrongs: list[Any] = ["*:read", ["read"], [1], None, ["*:*"]]
+    for scopes in wrongs:
         assert (await make(svc, access, name="x", scopes=scopes))[0] == 400
     for days in (0, -1, True, "1", 1.5, 10**9):
         assert (await make(svc, access, name="x", scopes=[], days=days))[0] == 400

@@ -5,7 +5,7 @@ Two ways, never mixed:
 * With ``PGRST_JWT_SECRET`` or ``PGRST_DB_ANON_ROLE`` database roles decide, as PostgREST has it: a token's
   role, or the anonymous role. The service itself lets every request through to them.
 * Without, the service's own tokens (``AUTH_MODE``, ``AUTH_TOKENS``) decide who may read and who may write,
-  and every request runs as the login role.
+  and every request runs as the login role, or as the role of its account where that is one of AUTH_ROLES.
 
 ``PGRST_DB_ANON_ROLE`` with ``AUTH_TOKENS`` and without a secret is the second way, as that role.
 """
@@ -16,8 +16,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pg_svc.auth.jwt import TokenReader, bad_token, no_secret, parse_keys, token_required
+from pg_svc.errors import ApiError
 from pg_svc.settings import PgSettings
-from svc_common import SettingsError
+from svc_common import Principal, SettingsError
+from svc_common.audit import audit
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,8 @@ class Roles:
     def __init__(self, settings: PgSettings) -> None:
         secret = settings.pgrst_jwt_secret.get_secret_value()
         self._anonymous = settings.pgrst_db_anon_role or None
-        own_tokens = settings.auth_mode == "token"
+        self._listed = frozenset(settings.auth_roles)
+        own_tokens = "none" not in settings.auth_modes
         self.decide = bool(secret) or (self._anonymous is not None and not own_tokens)
         self._reader: TokenReader | None = None
         if secret:
@@ -49,16 +52,20 @@ class Roles:
             except (ValueError, OSError) as error:
                 raise SettingsError([str(error)]) from None
 
-    def caller(self, authorization: str | None, principal: str | None) -> Caller:
-        """The caller for an ``Authorization`` header. ``principal`` is the service's own name for it.
+    def caller(self, authorization: str | None, principal: Principal | None) -> Caller:
+        """The caller for an ``Authorization`` header. ``principal`` is whom the service itself recognised.
 
-        Raises ApiError PGRST300 to PGRST303.
+        Raises ApiError PGRST300 to PGRST303, and 42501 for a role that accounts may not have.
         """
         if not self.decide:
-            claims = {"sub": principal} if principal else {}
-            if self._anonymous is not None:
-                claims["role"] = self._anonymous
-            return Caller(self._anonymous, claims, principal is not None)
+            claims = {"sub": principal.name, **principal.claims} if principal else {}
+            role = claims.get("role", self._anonymous)
+            if role is not None:
+                claims["role"] = role
+            if role != self._anonymous and role not in self._listed:
+                audit("role_refused", caller=claims["sub"], role=str(role)[:64])
+                raise ApiError(403, "42501", "The role of this token is not one of AUTH_ROLES")
+            return Caller(role, claims, principal is not None)
         token = _bearer(authorization)
         if token is None:
             if self._anonymous is None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from types import TracebackType
 from typing import Any
 
 from pg_svc.auth.roles import Caller, Roles
 from pg_svc.errors import ApiError, unsupported_method
-from pg_svc.plan.action import Limits
+from pg_svc.plan.action import Action, Limits, plan_action
+from pg_svc.plan.memo import PlanMemo
 from pg_svc.render import Answer
 from pg_svc.request.api import FUNCTION, Address, ApiRequest, check_method, parse_request
 from pg_svc.schema.model import Name, Schema
@@ -38,6 +39,7 @@ class RestState:
     settings: PgSettings
     database: Database
     roles: Roles
+    memo: PlanMemo = field(default_factory=PlanMemo, init=False)
 
     @property
     def limits(self) -> Limits:
@@ -79,8 +81,7 @@ class ProtocolHandler(ServiceHandler[RestState]):
 
     def caller(self) -> Caller:
         """The role that the request runs as."""
-        name = self.principal.name if self.principal is not None else None
-        return self.state.roles.caller(self.request.headers.get("Authorization"), name)
+        return self.state.roles.caller(self.request.headers.get("Authorization"), self.principal)
 
     # -- understanding and telling ------------------------------------------------------------------
 
@@ -97,6 +98,21 @@ class ProtocolHandler(ServiceHandler[RestState]):
             timezones=schema.timezones,
             tx_allowed=settings.pgrst_db_tx_end.endswith("allow-override"),
         )
+
+    def planned(self, address: Address, schema: Schema) -> tuple[ApiRequest, Action]:
+        """The request, and what to do for it; remembered, where it is a short read."""
+        method = "QUERY" if self.asked_by_body else self.request.method or ""
+        memo = self.state.memo
+        key = memo.key(method, address, self.request.query, self.lowered_headers())
+        found = memo.find(schema, key)
+        if found is not None:
+            self.stamp("parse")
+            return found
+        request = self.understand(address, schema)
+        self.stamp("parse")
+        action = plan_action(schema, request, self.state.limits)
+        memo.keep(schema, key, request, action)
+        return request, action
 
     def lowered_headers(self) -> dict[str, str]:
         """The request's headers under lower-case names."""
