@@ -13,7 +13,7 @@ import orjson
 from pg_svc.describe.swagger import Server, server_of, swagger
 from pg_svc.errors import ApiError, bad_path, not_acceptable, openapi_disabled
 from pg_svc.handlers.protocol import PREFIX, ProtocolHandler
-from pg_svc.plan.action import Action, find_called, plan_action
+from pg_svc.plan.action import Action, find_called
 from pg_svc.plan.negotiate import NDJSON
 from pg_svc.plan.read import require_table
 from pg_svc.render import Answer, RowSet, plan_answer
@@ -35,10 +35,8 @@ class RestHandler(ProtocolHandler):
         caller = self.caller()
         self.stamp("jwt")
         schema = database.schema
-        request = self.understand(address, schema)
-        self.stamp("parse")
         try:
-            action = plan_action(schema, request, self.state.limits)
+            request, action = self.planned(address, schema)
         except ApiError as error:
             if error.code.startswith("PGRST20"):
                 database.ask_for_reload()  # perhaps it is there by now

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from pg_svc.schema.model import Name
-from pg_svc.sql.builder import Sql, concat, join, qualified, quote_ident, value
+from pg_svc.sql.builder import Sql, qualified, quote_ident
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,8 @@ def settings_statement(context: RequestContext, settings: Settings) -> Sql:
     if settings.timezone is not None:
         pairs.append(("timezone", settings.timezone))
     pairs += [*settings.function, *settings.application]
-    calls = [concat("set_config(", value(name), ", ", value(given), ", true)") for name, given in pairs]
-    return concat("SELECT ", join(", ", calls))
+    calls = ", ".join(["set_config(%s, %s, true)"] * len(pairs))
+    return Sql(f"SELECT {calls}", tuple(text for pair in pairs for text in pair))
 
 
 def pre_request_statement(function: Name) -> Sql:
