@@ -83,7 +83,7 @@ async def test_with_every_upstream_dead_what_was_seen_is_still_answered(
                 assert (answer.status_code, answer.json()["stale"]) == (200, True)
             text = (await weather.client.get("/v1/current")).text.splitlines()
             assert text[0].startswith("Currently ")
-            assert text[2] == "(0 minutes old: the weather service does not answer)"
+            assert text[2] == "(0 minutes old; nothing newer is known yet)"
             begun = time.monotonic()
             unseen = await weather.client.get("/v1/current", params={"latitude": "1", "longitude": "1"})
             assert unseen.status_code in (502, 504)

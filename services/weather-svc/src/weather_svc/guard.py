@@ -74,6 +74,7 @@ class Guard:
         try:
             breaker.context.handle_new_request()
         except OpenedState as state:
+            state.__traceback__ = None  # the breaker raises this one object again and again
             left = state.opened_at + self._rest - time.time()
             raise NotAsked(f"{self.name} keeps failing.", retry_after=max(left, 0.0)) from None
 
@@ -85,7 +86,8 @@ class Guard:
         try:
             async with await self._breakers.get_breaker(self.name):
                 return await self._upstream.fetch(self.name, request, modified_since=modified_since)
-        except OpenedState:  # it opened while the budget was asked
+        except OpenedState as state:  # it opened while the budget was asked
+            state.__traceback__ = None
             raise NotAsked(f"{self.name} keeps failing.", retry_after=self._rest) from None
         except UpstreamError as error:
             if error.retry_after is not None:

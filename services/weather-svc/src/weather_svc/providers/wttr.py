@@ -110,8 +110,6 @@ def _nearest(clock: str, now: datetime) -> datetime:
 def _zone(local: str, observed: datetime) -> tzinfo:
     if not local:
         return UTC
-    # Some servers write the afternoon as "23:02 PM"; the first 16 letters with 24 hours would be wrong for
-    # the others, so only the documented form is read.
     there = datetime.strptime(local, "%Y-%m-%d %I:%M %p").replace(tzinfo=UTC)
     return timezone(round((there - observed) / _QUARTER) * _QUARTER)
 

@@ -25,22 +25,22 @@ _TITLES = {
 _NOTES = {
     "en": {
         "simulated": "(simulated)",
-        "stale": "({minutes} minutes old: the weather service does not answer)",
+        "stale": "({minutes} minutes old; nothing newer is known yet)",
         "largest": "(the largest place of this name; others: {others})",
     },
     "de": {
         "simulated": "(simuliert)",
-        "stale": "({minutes} Minuten alt: der Wetterdienst antwortet nicht)",
+        "stale": "({minutes} Minuten alt; Neueres ist noch nicht bekannt)",
         "largest": "(der größte Ort dieses Namens; andere: {others})",
     },
     "fr": {
         "simulated": "(simulé)",
-        "stale": "(vieux de {minutes} minutes : le service météo ne répond pas)",
+        "stale": "(vieux de {minutes} minutes ; rien de plus récent pour l'instant)",
         "largest": "(le plus grand lieu de ce nom ; autres : {others})",
     },
     "es": {
         "simulated": "(simulado)",
-        "stale": "(de hace {minutes} minutos: el servicio meteorológico no responde)",
+        "stale": "(de hace {minutes} minutos; aún no hay nada más reciente)",
         "largest": "(el mayor lugar con este nombre; otros: {others})",
     },
 }
