@@ -36,4 +36,9 @@ def failure_line(position: int, name: str | None, problem: Problem) -> dict[str,
     line: dict[str, Any] = {"item": position}
     if name is not None:
         line["name"] = name
-    return {**line, "status": problem.status_code, "detail": problem.detail or problem.title}
+    return {
+        **line,
+        "status": problem.status_code,
+        "detail": problem.detail or problem.title,
+        **problem.extra,
+    }

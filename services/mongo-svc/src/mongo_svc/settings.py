@@ -62,6 +62,12 @@ class MongoSettings(ServiceSettings):
     query_timeout: float = Field(
         10.0, gt=0, description="Seconds that a query, a count or an aggregation may take (503 after)."
     )
+    mongodb_watches: int = Field(
+        32, ge=0, le=60, description="Streams of changes at once; each takes a connection of its own."
+    )
+    watch_snapshot: int = Field(
+        10_000, ge=1, description="Most documents of the present state that a stream of changes begins with."
+    )
     page_limit: int = Field(1000, ge=1, le=10000, description="Most documents on a page.")
     import_report: int = Field(
         1000, ge=1, description="Failures of an import that are told one by one; the rest is counted."

@@ -12,7 +12,17 @@ from .cursors import Cursors
 from .rules import FREE, Rule, Rules
 from .settings import MongoSettings
 from .sources import Scope
-from .store import Actions, Bulk, Collections, Connection, Documents, Queries
+from .store import (
+    Actions,
+    Bulk,
+    Collections,
+    Connection,
+    Documents,
+    Files,
+    Queries,
+    Transactions,
+    Watching,
+)
 
 
 @dataclass(frozen=True)
@@ -25,6 +35,9 @@ class State:
     collections: Collections
     queries: Queries
     bulk: Bulk
+    transactions: Transactions
+    files: Files
+    watching: Watching
     cursors: Cursors
     scope: Scope
     sources: Mapping[str, Actions]
@@ -50,9 +63,12 @@ async def connect(settings: MongoSettings) -> AsyncIterator[State]:
             settings=settings,
             connection=connection,
             documents=documents,
-            collections=Collections(connection),
+            collections=Collections(connection, settings.query_timeout),
             queries=Queries(connection, settings.query_timeout),
             bulk=Bulk(connection, documents, settings.query_timeout),
+            transactions=Transactions(connection, documents, settings.query_timeout),
+            files=Files(connection, settings.query_timeout),
+            watching=Watching(connection, settings.mongodb_watches),
             cursors=Cursors(settings.signing_secret),
             scope=Scope(settings),
             sources=sources,

@@ -19,8 +19,10 @@ from svc_common import (
 )
 
 from ..content import parse_content
+from ..ejson import parse_ejson
 from ..imports import MOST_ITEM_BYTES, read_item
 from ..listing import NAMED, both, read_filter
+from ..options import read_options
 from ..patches import MERGE_PATCH, merge_update
 from ..rendering import relaxed
 from ..splitting import Items, Lines, Splitter
@@ -28,6 +30,7 @@ from ..store import MODES
 from .base import MongoHandler
 from .importing import Import
 from .query import asked, cursor_after, next_page, rendered
+from .watch import watch
 
 NDJSON = "application/x-ndjson"
 JSON = "application/json"
@@ -77,6 +80,9 @@ class CollectionHandler(MongoHandler):
     # -- reading ------------------------------------------------------------------------------------
 
     async def get(self, collection: str) -> None:
+        if self.wants_events():
+            await watch(self, collection, read_filter(self.query("filter")))
+            return
         kind = self.negotiate(JSON, NDJSON)
         if kind == NDJSON:
             await self._export(collection)
@@ -123,6 +129,15 @@ class CollectionHandler(MongoHandler):
             return
         summary = await self._import.end()
         self._tell(summary)
+
+    async def put(self, collection: str) -> None:
+        if self._problem is not None:
+            raise self._problem
+        options = read_options(parse_ejson(bytes(self._body) or b"{}"))
+        await self.state.collections.create(collection, options)
+        await self.state.documents.ensure_index(collection)
+        self.set_header("Location", self.address(collection))
+        self.set_status(201)
 
     async def patch(self, collection: str) -> None:
         query = self._guarded_filter()

@@ -12,12 +12,16 @@ from ..rendering import relaxed
 from ..store import Document
 from .base import MongoHandler
 from .query import reading
+from .watch import watch
 
 
 class DocumentHandler(MongoHandler):
     """Read, store, patch and delete a document; the conditions of RFC 9110 hold for each."""
 
     async def get(self, collection: str, name: str) -> None:
+        if self.wants_events():
+            await watch(self, collection, {}, name)
+            return
         self.negotiate("application/json")
         document = await self.state.documents.read(collection, name, reading(self))
         if document is None:

@@ -6,20 +6,31 @@ from .bulk import MODES, Bulk, Failure, Item, Mode
 from .collections import Collections
 from .connection import Connection
 from .documents import Document, Documents
+from .files import Files, StoredFile, Upload
 from .queries import Queries, Query, Reading
+from .transactions import Transactions
+from .watching import Change, Expired, Stream, Watching
 
 __all__ = [
     "MODES",
     "Actions",
     "Bulk",
+    "Change",
     "Collections",
     "Connection",
     "Document",
     "Documents",
+    "Expired",
     "Failure",
+    "Files",
     "Item",
     "Mode",
     "Queries",
     "Query",
     "Reading",
+    "StoredFile",
+    "Stream",
+    "Transactions",
+    "Upload",
+    "Watching",
 ]

@@ -170,7 +170,8 @@ def _failures(error: BulkWriteError, items: Sequence[Item]) -> list[Failure]:
     failures = []
     for entry in details["writeErrors"]:
         item = items[entry["index"]]
-        problem = problem_for_code(entry.get("code"), None) or Problem("MongoDB refused it.", status=422)
+        problem = problem_for_code(entry.get("code"), None, info=entry.get("errInfo"))
+        problem = problem or Problem("MongoDB does not take this document.", status=422)
         if problem.status_code == 409:
             problem.detail = f"There is a document {item.name} already."
         failures.append(Failure(item.position, item.name, problem))

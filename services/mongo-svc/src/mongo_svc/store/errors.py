@@ -29,6 +29,8 @@ from svc_common import (
     Unprocessable,
 )
 
+from ..schemas import violations
+
 STORE = "mongodb"
 
 TOO_LARGE = "The document is over 16 MiB, the most that MongoDB holds."
@@ -61,10 +63,10 @@ def problem_for(error: Exception) -> Problem | None:
         return Conflict("Something with the same value of a unique index is stored already.")
     if isinstance(error, BulkWriteError):
         first = (error.details or {}).get("writeErrors") or [{}]
-        return problem_for_code(first[0].get("code"), None, error)
+        return problem_for_code(first[0].get("code"), None, error, first[0].get("errInfo"))
     if isinstance(error, OperationFailure):
         details = error.details or {}
-        return problem_for_code(error.code, details.get("codeName"), error)
+        return problem_for_code(error.code, details.get("codeName"), error, details.get("errInfo"))
     if isinstance(error, InvalidName):
         return BadRequest("MongoDB does not take this name.")
     if isinstance(error, (BSONError, OverflowError)):
@@ -76,14 +78,18 @@ def problem_for(error: Exception) -> Problem | None:
     return None
 
 
-def problem_for_code(code: int | None, name: object, error: PyMongoError | None = None) -> Problem | None:
-    """The problem for an error code of the server and its name."""
+def problem_for_code(
+    code: int | None, name: object, error: PyMongoError | None = None, info: object = None
+) -> Problem | None:
+    """The problem for an error code of the server, its name and further information."""
     if code in _TOO_LARGE_CODES:
         return PayloadTooLarge(TOO_LARGE)
     if code == 11000:
         return Conflict("Something with the same value of a unique index is stored already.")
     if code == _VALIDATION_CODE:
-        return Unprocessable("The document does not fit the collection's schema.")
+        return Unprocessable(
+            "The document does not fit the collection's schema.", extra={"violations": violations(info)}
+        )
     if code in _REFUSED_CREDENTIALS:
         return StoreUnavailable(STORE, "MongoDB refuses the service's credentials.")
     if code in _INTERRUPTED or (error is not None and error.has_error_label("TransientTransactionError")):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,7 +63,7 @@ class Queries:
             found: list[Stored] = await self._find(query).limit(limit).to_list(limit)
         return found
 
-    async def stream(self, query: Query) -> AsyncIterator[list[Stored]]:
+    async def stream(self, query: Query) -> AsyncGenerator[list[Stored], None]:
         """All documents, some hundred at a time; the next are fetched when they are asked for."""
         cursor = self._find(query).batch_size(EXPORT_BATCH)
         try:
@@ -85,6 +85,18 @@ class Queries:
         """About how many documents a collection has, from what MongoDB knows without looking."""
         async with self._connection.call("count", self._timeout):
             return await self._connection.database.get_collection(collection).estimated_document_count()
+
+    async def aggregate(
+        self, collection: str, pipeline: list[Any], limit: int, reading: Reading
+    ) -> list[Stored]:
+        """What a pipeline makes, at most ``limit`` documents."""
+        target = reading.apply(self._connection.database.get_collection(collection))
+        cursor = target.aggregate(pipeline, maxTimeMS=self._milliseconds)
+        async with self._connection.call("aggregate", self._timeout):
+            try:
+                return await cursor.to_list(limit)
+            finally:
+                await cursor.close()
 
     def _collection(self, query: Query) -> Collection:
         return query.reading.apply(self._connection.database.get_collection(query.collection))

@@ -1,0 +1,128 @@
+"""Files of any length in GridFS: each collection has a bucket of its own name."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from bson import ObjectId
+from motor.motor_asyncio import AsyncIOMotorGridFSBucket
+
+from svc_common import Problem
+
+from .connection import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file that is there. ``tag`` changes with every upload."""
+
+    id: ObjectId
+    name: str
+    length: int
+    content_type: str
+
+    @property
+    def tag(self) -> str:
+        """The entity tag."""
+        return str(self.id)
+
+
+class Upload:
+    """A file on its way in; nobody sees it before ``finish``."""
+
+    def __init__(self, files: Files, collection: str, name: str, content_type: str) -> None:
+        self.id = ObjectId()
+        self._files = files
+        self._at = (collection, name)
+        self._turn = asyncio.Lock()  # an upload may be given up while a piece is on its way
+        self._stream: Any = files.bucket(collection).open_upload_stream_with_id(
+            self.id, name, metadata={"contentType": content_type}
+        )
+
+    async def write(self, data: bytes) -> None:
+        """Add a piece; returns when there is room for the next."""
+        async with self._turn, self._files.connection.call("upload", self._files.timeout):
+            await self._stream.write(data)
+
+    async def finish(self) -> str:
+        """The file is complete: it takes the place of the one before. Returns its tag."""
+        async with self._files.connection.call("upload", self._files.timeout):
+            await self._stream.close()
+        await self._files.forget(*self._at, keep=self.id)
+        return str(self.id)
+
+    async def abort(self) -> None:
+        """Remove what was written."""
+        async with self._turn, self._files.connection.call("upload", self._files.timeout):
+            await self._stream.abort()
+
+
+class Files:
+    """The files of a database. ``timeout`` is for each piece, in seconds."""
+
+    def __init__(self, connection: Connection, timeout: float) -> None:
+        self.connection = connection
+        self.timeout = timeout
+        self._tasks: set[asyncio.Future[None]] = set()
+
+    def abandon(self, upload: Upload) -> None:
+        """Remove what was written of an upload, in the background."""
+        task = asyncio.ensure_future(self._abort(upload))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _abort(self, upload: Upload) -> None:
+        with contextlib.suppress(Problem):  # without a store the pieces stay, and nobody sees them
+            await upload.abort()
+
+    def bucket(self, collection: str) -> AsyncIOMotorGridFSBucket:
+        """The bucket of a collection."""
+        return AsyncIOMotorGridFSBucket(self.connection.database, bucket_name=collection)
+
+    async def find(self, collection: str, name: str) -> StoredFile | None:
+        """The newest file of a name, None where there is none."""
+        files = self.connection.database.get_collection(f"{collection}.files")
+        async with self.connection.call("find"):
+            stored = await files.find_one({"filename": name}, sort=[("uploadDate", -1), ("_id", -1)])
+        if stored is None:
+            return None
+        kind = (stored.get("metadata") or {}).get("contentType")
+        return StoredFile(
+            stored["_id"],
+            name,
+            stored["length"],
+            kind if isinstance(kind, str) else "application/octet-stream",
+        )
+
+    async def read(self, collection: str, file: StoredFile, first: int, last: int) -> AsyncIterator[bytes]:
+        """The bytes from ``first`` to ``last``, piece by piece."""
+        async with self.connection.call("download", self.timeout):
+            source: Any = await self.bucket(collection).open_download_stream(file.id)
+        source.seek(first)
+        left = last - first + 1
+        while left > 0:
+            async with self.connection.call("download", self.timeout):
+                data: bytes = await source.read(min(left, source.chunk_size))
+            if not data:
+                return
+            left -= len(data)
+            yield data
+
+    async def forget(self, collection: str, name: str, *, keep: ObjectId | None = None) -> bool:
+        """Delete every file of a name but one; returns whether there was any."""
+        files = self.connection.database.get_collection(f"{collection}.files")
+        chunks = self.connection.database.get_collection(f"{collection}.chunks")
+        async with self.connection.call("find"):
+            found = await files.find({"filename": name, "_id": {"$ne": keep}}, {"_id": 1}).to_list(None)
+        keys = [stored["_id"] for stored in found]
+        if not keys:
+            return False
+        async with self.connection.call("delete", self.timeout):
+            await files.delete_many({"_id": {"$in": keys}})
+        async with self.connection.call("delete", self.timeout):
+            await chunks.delete_many({"files_id": {"$in": keys}})
+        return True

@@ -1,0 +1,132 @@
+"""Files over GridFS: any length, ranges, conditions."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+import pytest
+
+from svc_common.testing import TestedService
+
+PATH = "/v1/things/-/files/a%2Fb.bin"
+
+
+async def test_there_and_back(svc: TestedService) -> None:
+    data = random.Random(1).randbytes(1_000_000)
+    answer = await svc.client.put(PATH, content=data, headers={"Content-Type": "image/png"})
+    assert answer.status_code == 204
+    tag = answer.headers["etag"]
+    answer = await svc.client.get(PATH)
+    assert (answer.status_code, answer.content == data) == (200, True)
+    assert answer.headers["content-type"] == "image/png"
+    assert (answer.headers["etag"], answer.headers["content-length"]) == (tag, "1000000")
+    assert answer.headers["accept-ranges"] == "bytes"
+    head = await svc.client.head(PATH)
+    assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", "1000000")
+    assert (await svc.client.get(PATH, headers={"If-None-Match": tag})).status_code == 304
+    assert (await svc.client.get("/v1/")).json() == {"collections": []}  # files are no documents
+    assert (await svc.client.delete(PATH)).status_code == 204
+    assert (await svc.client.get(PATH)).status_code == 404
+    assert (await svc.client.delete(PATH)).json()["detail"] == "Missing file: a/b.bin"
+
+
+@pytest.mark.parametrize(
+    ("header", "first", "last"),
+    [
+        ("bytes=0-0", 0, 0),
+        ("bytes=0-299999", 0, 299_999),
+        ("bytes=261119-261121", 261_119, 261_121),
+        ("bytes=599990-", 599_990, 599_999),
+        ("bytes=-5", 599_995, 599_999),
+        ("bytes=-9999999", 0, 599_999),
+        ("bytes=500000-9999999", 500_000, 599_999),
+    ],
+)
+async def test_ranges(svc: TestedService, header: str, first: int, last: int) -> None:
+    data = random.Random(2).randbytes(600_000)
+    tag = (await svc.client.put(PATH, content=data)).headers["etag"]
+    answer = await svc.client.get(PATH, headers={"Range": header, "If-Range": tag})
+    assert answer.status_code == 206
+    assert answer.headers["content-range"] == f"bytes {first}-{last}/600000"
+    assert answer.content == data[first : last + 1]
+
+
+async def test_ranges_that_are_none(svc: TestedService) -> None:
+    tag = (await svc.client.put(PATH, content=b"0123456789")).headers["etag"]
+    for header in ("bytes=10-", "bytes=-0", "bytes=99-100"):
+        answer = await svc.client.get(PATH, headers={"Range": header})
+        assert (answer.status_code, answer.headers["content-range"]) == (416, "bytes */10")
+    for header in ("bytes=5-2", "bytes=a-b", "pages=1-2", "bytes=0-1,3-4", "bytes=-"):
+        answer = await svc.client.get(PATH, headers={"Range": header})
+        assert (answer.status_code, answer.content) == (200, b"0123456789")
+    answer = await svc.client.get(PATH, headers={"Range": "bytes=0-1", "If-Range": '"older"'})
+    assert (answer.status_code, answer.content) == (200, b"0123456789")
+    await svc.client.put(PATH, content=b"")
+    answer = await svc.client.get(PATH)
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert (await svc.client.get(PATH, headers={"Range": "bytes=0-"})).status_code == 416
+    assert tag
+
+
+async def test_replacing_leaves_one_file(svc: TestedService) -> None:
+    first = (await svc.client.put(PATH, content=b"one")).headers["etag"]
+    second = (await svc.client.put(PATH, content=b"two", headers={"If-Match": first})).headers["etag"]
+    assert second != first
+    assert (await svc.client.put(PATH, content=b"3", headers={"If-Match": first})).status_code == 412
+    assert (await svc.client.put(PATH, content=b"3", headers={"If-None-Match": "*"})).status_code == 412
+    assert (await svc.client.delete(PATH, headers={"If-Match": first})).status_code == 412
+    assert (await svc.client.get(PATH)).content == b"two"
+    database = svc.context.state.connection.database
+    assert await database.get_collection("things.files").count_documents({}) == 1
+    assert await database.get_collection("things.chunks").count_documents({}) == 1
+
+
+async def test_large_uploads_are_streamed(svc: TestedService) -> None:
+    piece = random.Random(3).randbytes(2**20)
+    digest = hashlib.sha256()
+
+    async def body() -> AsyncIterator[bytes]:
+        for _ in range(32):
+            yield piece
+
+    assert (await svc.client.put(PATH, content=body())).status_code == 204  # over MAX_BODY_BYTES
+    async with svc.client.stream("GET", PATH) as answer:
+        async for data in answer.aiter_bytes():
+            digest.update(data)
+    assert digest.hexdigest() == hashlib.sha256(piece * 32).hexdigest()
+
+
+async def test_a_client_that_breaks_off_leaves_nothing(svc: TestedService) -> None:
+    await svc.client.put(PATH, content=b"old")
+    address = urlsplit(svc.url)
+    _, writer = await asyncio.open_connection(address.hostname, address.port)
+    writer.write(f"PUT {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 90000000\r\n\r\n".encode())
+    for _ in range(56):  # the driver sends a file on in parts of 48 MB
+        writer.write(b"x" * 2**20)
+        await writer.drain()
+    chunks = svc.context.state.connection.database.get_collection("things.chunks")
+    async with asyncio.timeout(20):
+        while await chunks.count_documents({}) < 2:
+            await asyncio.sleep(0.02)
+        writer.close()
+        await writer.wait_closed()
+        while await chunks.count_documents({}) > 1:
+            await asyncio.sleep(0.02)
+    assert (await svc.client.get(PATH)).content == b"old"
+
+
+async def test_what_is_refused(svc: TestedService) -> None:
+    for kind in ("nonsense", "text/html\x7f", "a/b; " + "x" * 300):
+        answer = await svc.client.put(PATH, content=b"x", headers={"Content-Type": kind})
+        assert answer.status_code == 400
+    assert (await svc.client.put("/v1/$x/-/files/a", content=b"x")).status_code == 400
+    await svc.client.put(
+        "/v1/things/-/files/page", content=b"<script>", headers={"Content-Type": "text/html"}
+    )
+    answer = await svc.client.get("/v1/things/-/files/page")
+    assert "sandbox" in answer.headers["content-security-policy"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
