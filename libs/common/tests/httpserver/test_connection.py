@@ -369,6 +369,20 @@ async def test_the_end_of_a_server(serving: Any, application: Application, log: 
     assert log.lost.is_set()
 
 
+async def test_closing_what_is_closed_does_not_wait(
+    serving: Any, application: Application, until: Any
+) -> None:
+    server, port = serving.server(application)
+    client = await serving.client(port)
+    client.send(GET % b"/echo")
+    await client.answer()
+    [connection] = server._connections
+    await client.leave()
+    await until(lambda: not server._connections)
+    async with asyncio.timeout(20):
+        await asyncio.gather(connection.close(), connection.close())
+
+
 async def _steady(value: Any) -> None:
     """Wait until a number has stopped changing for a quarter of a second."""
     async with asyncio.timeout(20):

@@ -412,10 +412,10 @@ class ServerConnection(asyncio.Protocol):
 
     async def close(self) -> None:
         """Close, gently where no request is being served; returns when it is closed."""
+        if self._phase == GONE:
+            return
         if self._closed is None:
             self._closed = self._loop.create_future()
-            if self._phase == GONE:
-                return
             if self._phase in (ADMITTING, BODY, ANSWERING):
                 self._transport.abort()
             else:
