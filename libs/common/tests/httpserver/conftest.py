@@ -21,7 +21,7 @@ def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Each test runs on both loops, but for those that start processes and choose the loop there."""
-    if item.path.name == "test_connection.py":
+    if item.path.name in ("test_connection.py", "test_detach.py"):
         return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
     return {"asyncio": asyncio.new_event_loop}
 
