@@ -13,6 +13,7 @@ from typing import Protocol
 WINDOW = 61.0
 """Seconds. A second more than the minute, since a call takes a while to arrive where minutes are counted."""
 
+_LEAST_WAIT = 0.001
 _RESERVED = 5  # one in so many calls, for the time without Redis
 
 
@@ -38,7 +39,8 @@ class Window:
         if len(self._calls) < self._limit:
             self._calls.append(now)
             return 0.0
-        return self._calls[0] + self._seconds - now if self._calls else self._seconds
+        # Never 0, to which a difference of floats may round: that would mean granted
+        return max(self._calls[0] + self._seconds - now, _LEAST_WAIT) if self._calls else self._seconds
 
 
 class Budget:
