@@ -119,7 +119,8 @@ class Call:
         if self._long is None:
             left = max((self._clock.when() or 0.0) - now, 0.001)
         else:
-            self._clock.reschedule(now + self._long)
+            # MongoDB is to notice first: it knows what it is doing, and stops doing it
+            self._clock.reschedule(now + self._long + self._timeout)
         self._driver = _observed(self._operation, left)
         self._driver.__enter__()
 
