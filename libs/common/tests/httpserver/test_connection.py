@@ -93,6 +93,30 @@ class Early(Base):
         raise AssertionError("a body after the answer")
 
 
+class Closing(Base):
+    def get(self) -> None:
+        self.set_header("Connection", "close")
+
+
+@stream_request_body
+class Begun(Base):
+    """Begins its answer before it has the body."""
+
+    async def prepare(self) -> None:
+        self.write("begun")
+        await self.flush()
+
+    def data_received(self, chunk: bytes) -> None:
+        self.log.sizes.append(len(chunk))
+
+    def on_connection_close(self) -> None:
+        super().on_connection_close()
+        self.log.lost.set()
+
+    def put(self) -> None:
+        raise AssertionError("the body never ended")
+
+
 @pytest.fixture
 def log() -> Log:
     return Log()
@@ -107,6 +131,8 @@ def application(log: Log) -> Application:
         "/stream": Stream,
         "/upload": Upload,
         "/early": Early,
+        "/closing": Closing,
+        "/begun": Begun,
     }
     return Application(
         [(path, handler, {"log": log}) for path, handler in handlers.items()],
@@ -293,6 +319,35 @@ async def test_close_means_close(serving: Any, application: Application, options
     await client.closed()
 
 
+async def test_a_handler_may_close(serving: Any, application: Application) -> None:
+    _, port = serving.server(application)
+    client = await serving.client(port)
+    client.send(GET % b"/closing")
+    assert (await client.answer())[1]["connection"] == "close"
+    await client.closed()
+
+
+async def test_no_second_answer_is_written_into_one_that_has_begun(
+    serving: Any, application: Application, log: Log
+) -> None:
+    _, port = serving.server(application)
+    client = await serving.client(port)
+    client.send(b"PUT /begun HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n")
+    head = await client.reader.readuntil(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    client.send(b"broken\r\n")
+    assert await client.rest() == b"5\r\nbegun\r\n"
+    async with asyncio.timeout(20):
+        await log.lost.wait()
+
+
+async def test_no_continue_without_a_body(serving: Any, application: Application) -> None:
+    _, port = serving.server(application)
+    client = await serving.client(port)
+    client.send(b"GET /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n")
+    assert (await client.answer())[0] == 200
+
+
 async def test_a_head_must_come_in_its_time(serving: Any, application: Application) -> None:
     _, port = serving.server(application, idle_connection_timeout=30, header_timeout=0.2)
     slow, fresh = await serving.client(port), await serving.client(port)
@@ -306,6 +361,24 @@ async def test_a_head_must_come_in_its_time(serving: Any, application: Applicati
     assert slow.reader.at_eof()
     fresh.send(GET % b"/echo")  # while one that has not begun is within its own time
     assert (await fresh.answer())[0] == 200
+
+
+async def test_many_slow_senders_do_not_keep_others_from_being_served(
+    serving: Any, application: Application, until: Any
+) -> None:
+    server, port = serving.server(application, idle_connection_timeout=30, header_timeout=1)
+    slow = [await serving.client(port) for _ in range(200)]
+    for client in slow:
+        client.send(b"GET /echo HTTP/1.1\r\nHost: a\r\nX: ")
+    await until(lambda: len(server._connections) == 200)
+    client = await serving.client(port)
+    for number in range(100):
+        slow[number].send(b"x")
+        client.send(GET % b"/echo/%d" % number)
+        assert (await client.answer())[2] == b"/echo/%d" % number
+    await until(lambda: len(server._connections) == 1)
+    for sender in slow:
+        await sender.closed()
 
 
 async def test_an_idle_connection_is_closed(serving: Any, application: Application) -> None:
