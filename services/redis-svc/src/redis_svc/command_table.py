@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from .replies import Command, Reply
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class CommandInfo:
     """One command (``get``) or subcommand (``config|get``), with Redis's own flags and ACL categories."""
 

@@ -18,6 +18,7 @@ _HARMLESS_CONNECTION = frozenset(("ping", "echo", "command"))
 _TAKES_THE_CONNECTION = frozenset(("monitor", "sync", "psync", "replconf", "client|no-evict"))
 _ALSO_REFUSED = frozenset(("migrate", "swapdb", "restore-asking"))
 _WALKS_EVERY_KEY = frozenset(("scan", "keys"))
+_MOST_DECISIONS = 10_000
 _INSTEAD = {
     "subscribe": "use /subscribe/CHANNEL",
     "psubscribe": "use /psubscribe/PATTERN",
@@ -33,9 +34,19 @@ class Policy:
     def __init__(self, allow: Iterable[str] = (), deny: Iterable[str] = ()) -> None:
         self._allow = frozenset(word.lower() for word in allow)
         self._deny = frozenset(word.lower() for word in deny)
+        self._decided: dict[tuple[CommandInfo, Access], str | None] = {}
 
     def refusal(self, info: CommandInfo, scope: Access) -> str | None:
         """The error for a caller with ``scope``; None when the command may be sent."""
+        try:
+            return self._decided[info, scope]
+        except KeyError:
+            if len(self._decided) > _MOST_DECISIONS:  # of command tables that are gone
+                self._decided.clear()
+            decision = self._decided[info, scope] = self._decide(info, scope)
+            return decision
+
+    def _decide(self, info: CommandInfo, scope: Access) -> str | None:
         name = info.name.replace("|", " ").upper()
         if takes_connection(info):
             instead = _INSTEAD.get(info.name)

@@ -8,7 +8,6 @@ from svc_common import BadRequest, NotFound
 
 from ..blocking import timeout_position
 from ..command_table import CommandInfo
-from ..policy import Policy
 from ..replies import Command, Reply, ServerError
 from ..upstash.requests import batch_from_json, from_json, from_path
 from .upstash import UpstashHandler
@@ -20,7 +19,7 @@ class _CommandHandler(UpstashHandler):
     async def run(self, command: Command) -> None:
         """Judge a command, send it, answer."""
         table = await self.state.commands()
-        info, refusal = self.judge(table, self.state.policy, command)
+        info, refusal = self.judge(table, self.state.policy, self.scope, command)
         if refusal is not None or info is None:
             self.reply(refusal)
         elif "blocking" in info.flags and timeout_position(command) is not None:
@@ -91,11 +90,11 @@ class PipelineHandler(UpstashHandler):
     async def _judged(self, commands: list[Command]) -> tuple[list[Reply], dict[int, CommandInfo]]:
         """The refusals in their places, and by their places the commands that may be sent."""
         table = await self.state.commands()
-        policy: Policy = self.state.policy
+        policy, scope = self.state.policy, self.scope
         replies: list[Reply] = [None] * len(commands)
         places: dict[int, CommandInfo] = {}
         for place, command in enumerate(commands):
-            info, refusal = self.judge(table, policy, command)
+            info, refusal = self.judge(table, policy, scope, command)
             if refusal is None and self.may_wait(command, "blocking" in info.flags if info else False):
                 name = command[0].decode("utf-8", "replace").upper()
                 refusal = ServerError(f"ERR {name} waits, and a pipeline does not; send it on its own")

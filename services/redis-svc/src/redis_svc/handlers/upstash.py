@@ -57,14 +57,15 @@ class UpstashHandler(ServiceHandler[Store]):
         """What the caller may do."""
         return self.principal.scope if self.principal is not None else Access.READ
 
+    @staticmethod
     def judge(
-        self, table: CommandTable, policy: Policy, command: Command
+        table: CommandTable, policy: Policy, scope: Access, command: Command
     ) -> tuple[CommandInfo | None, ServerError | None]:
         """What is known about a command, and why it must not be sent if that is so."""
         info = table.find(command)
         if info is None:
             return None, ServerError(unknown_command(command))
-        refusal = policy.refusal(info, self.scope)
+        refusal = policy.refusal(info, scope)
         return info, None if refusal is None else ServerError(refusal)
 
     @contextmanager

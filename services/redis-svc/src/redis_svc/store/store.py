@@ -73,23 +73,28 @@ class Store:
     async def pipeline(self, commands: Sequence[Command], infos: Iterable[CommandInfo]) -> list[Reply]:
         """Run commands in order, not atomically; one reply for each."""
         with observe_store("redis", "pipeline"):
-            lane = _lane_of_all(infos)
-            replies = await self.topology.request(
-                [self.scripts.translated(command) for command in commands], lane
-            )
-        return [self.scripts.reply(command, reply) for command, reply in zip(commands, replies, strict=True)]
+            if not any(map(_is_script, infos)):
+                return await self.topology.request(commands)
+            replies = await self.topology.request(self._translated(commands), "guarded")
+        return self._replies(commands, replies)
 
     async def transaction(
         self, commands: Sequence[Command], infos: Iterable[CommandInfo]
     ) -> list[Reply] | ServerError:
         """Run commands atomically; one reply for each, or why none of them was run."""
         with observe_store("redis", "transaction"):
-            outcome = await self.topology.transaction(
-                [self.scripts.translated(command) for command in commands], _lane_of_all(infos)
-            )
+            lane: LaneName = "guarded" if any(map(_is_script, infos)) else "quick"
+            outcome = await self.topology.transaction(self._translated(commands), lane)
         if isinstance(outcome, ServerError):
             _available(outcome)
-        return outcome
+            return outcome
+        return self._replies(commands, outcome)
+
+    def _translated(self, commands: Sequence[Command]) -> list[Command]:
+        return [self.scripts.translated(command) for command in commands]
+
+    def _replies(self, commands: Sequence[Command], replies: list[Reply]) -> list[Reply]:
+        return [self.scripts.reply(command, reply) for command, reply in zip(commands, replies, strict=True)]
 
     async def blocking(self, command: Command, info: CommandInfo) -> Reply:
         """Run a command that waits, on a connection of its own; cancelling it closes the connection.
@@ -157,13 +162,13 @@ class _Place:
 
 def lane_of(info: CommandInfo) -> LaneName:
     """Which of the shared connections a command goes by."""
-    if "@scripting" in info.categories:
+    if _is_script(info):
         return "guarded"
     return "quick" if info.quick else "bulk"
 
 
-def _lane_of_all(infos: Iterable[CommandInfo]) -> LaneName:
-    return "guarded" if any("@scripting" in info.categories for info in infos) else "quick"
+def _is_script(info: CommandInfo) -> bool:
+    return "@scripting" in info.categories
 
 
 def _available(reply: Reply) -> Reply:

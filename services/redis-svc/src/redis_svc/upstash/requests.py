@@ -94,14 +94,14 @@ def _command(value: Any) -> Command:
 
 
 def _argument(value: Any) -> bytes:
-    if isinstance(value, str):
+    if type(value) is str:
         return value.encode()
     if value is True:
         return b"true"
     if value is False:
         return b"false"
-    if isinstance(value, int):
-        return str(value).encode()
+    if type(value) is int:
+        return b"%d" % value
     raise RequestError("ERR an argument is a string, a number or a boolean")
 
 
