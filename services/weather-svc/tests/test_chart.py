@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import xml.etree.ElementTree as ET
@@ -13,9 +14,10 @@ import pytest
 
 from devstack.weather import places
 from devstack.weather.climate import weather
+from svc_common import Unavailable
 from weather_svc.model import Hour
 from weather_svc.render.chart import draw
-from weather_svc.render.pool import Chart
+from weather_svc.render.pool import Chart, ChartPool
 from weather_svc.units import System
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "weather-forecast.svg"
@@ -109,3 +111,20 @@ def test_other_units_and_languages() -> None:
 def test_one_hour_without_rain_can_be_drawn() -> None:
     hour = Hour(time=datetime(2026, 4, 13, tzinfo=UTC), temperature=3.0)
     assert draw(Chart([hour], "x", "", UTC, "metric", "fr"), png=True).startswith(b"\x89PNG")
+
+
+async def test_one_drawing_for_all_who_ask_and_a_limit_for_those_who_wait() -> None:
+    pool = ChartPool()
+    hour = Hour(time=datetime(2026, 4, 13, tzinfo=UTC), temperature=3.0)
+    try:
+        small = Chart([hour], "x", "", UTC, "metric", "en")
+        same = await asyncio.gather(*(pool.picture("same", small, png=True) for _ in range(100)))
+        assert all(picture is same[0] for picture in same)
+        drawn = await asyncio.gather(
+            *(pool.picture(str(number), small, png=True) for number in range(40)), return_exceptions=True
+        )
+        refused = [picture for picture in drawn if isinstance(picture, Unavailable)]
+        assert len(refused) == 8
+        assert sum(isinstance(picture, bytes) for picture in drawn) == 32
+    finally:
+        pool.close()

@@ -191,3 +191,12 @@ async def test_the_terms_of_met_norway(serve: Serve, format_server: FormatServer
         assert again.value.hours == known.value.hours
         assert again.fetched > known.fetched
         assert again.last_modified == modified
+
+
+async def test_a_deprecated_version_still_answers_and_is_noticed(
+    serve: Serve, format_server: FormatServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    format_server.documents, format_server.status = {MET: met_document()}, 203
+    async with serve(WEATHER_PROVIDERS="met-norway", WEATHER_MET_NORWAY_URI=format_server.url) as weather:
+        assert (await weather.client.get("/v1/current", params=HERE)).status_code == 200
+    assert "upstream_deprecated" in caplog.text

@@ -17,7 +17,9 @@ from urllib.parse import urlencode
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 from tornado.simple_httpclient import HTTPTimeoutError, SimpleAsyncHTTPClient
 
-from svc_common import observe_store
+from svc_common import get_logger, observe_store
+
+log = get_logger("weather_svc.upstream")
 
 _MAX_CONNECTIONS = 100
 _MAX_HEADER_BYTES = 32 * 2**10
@@ -138,6 +140,8 @@ class Upstream:
                 status=response.code,
                 retry_after=_retry_after(response.headers.get("Retry-After"), response.code),
             )
+        if response.code == 203:  # MET Norway's way to say that a version of its API will go away
+            log.warning("upstream_deprecated", upstream=name)
         return _answer(response.body, response.headers, not_modified=False)
 
 
