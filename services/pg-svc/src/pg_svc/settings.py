@@ -143,9 +143,7 @@ class PgSettings(AccountSettings):
     schema_poll: float = Field(
         5.0, ge=0, description="Seconds between looks whether the catalog changed; 0 for never."
     )
-    watch_log_size: int = Field(
-        10_000, ge=0, description="Changes that a watched table's log keeps for listeners that come back."
-    )
+    watch_rows: int = Field(10_000, ge=1, description="Rows that one listener may follow.")
     _app_settings: dict[str, str] = PrivateAttr(default_factory=dict)
 
     def model_post_init(self, context: Any, /) -> None:

@@ -85,14 +85,16 @@ class ProtocolHandler(ServiceHandler[RestState]):
 
     # -- understanding and telling ------------------------------------------------------------------
 
-    def understand(self, address: Address, schema: Schema) -> ApiRequest:
-        """The request, parsed."""
-        settings = self.state.settings
+    def understand(self, address: Address, schema: Schema, accept: str | None = None) -> ApiRequest:
+        """The request, parsed. ``accept`` takes the header's place."""
+        settings, headers = self.state.settings, self.lowered_headers()
+        if accept is not None:
+            headers["accept"] = accept
         return parse_request(
             "QUERY" if self.asked_by_body else self.request.method or "",
             address,
             self.request.query,
-            self.lowered_headers(),
+            headers,
             self.request.body,
             exposed=settings.pgrst_db_schemas,
             timezones=schema.timezones,

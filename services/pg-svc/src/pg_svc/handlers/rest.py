@@ -13,6 +13,7 @@ import orjson
 from pg_svc.describe.swagger import Server, server_of, swagger
 from pg_svc.errors import ApiError, bad_path, not_acceptable, openapi_disabled
 from pg_svc.handlers.protocol import PREFIX, ProtocolHandler
+from pg_svc.handlers.watching import watch_table
 from pg_svc.plan.action import Action, find_called
 from pg_svc.plan.negotiate import NDJSON
 from pg_svc.plan.read import require_table
@@ -141,7 +142,10 @@ class TableHandler(RestHandler):
         super().send(answer)
 
     async def get(self, table: str) -> None:
-        """Read rows."""
+        """Read rows, or follow them."""
+        if self.wants_events():
+            await watch_table(self, Address(TABLE, table))
+            return
         await self.respond(Address(TABLE, table))
 
     async def post(self, table: str) -> None:

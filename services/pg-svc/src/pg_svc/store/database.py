@@ -18,6 +18,7 @@ from pg_svc.store.introspect import MissingSchema, read_fingerprint, read_schema
 from pg_svc.store.migrate import migrate, packaged_migrations
 from pg_svc.store.pool import Pool
 from pg_svc.store.transaction import Result, Transaction, run_transaction, stream_transaction
+from pg_svc.watch.hub import CHANNEL, Watchers
 from svc_common import StoreUnavailable, get_logger
 
 log = get_logger("pg_svc.database")
@@ -41,6 +42,7 @@ class Database:
         self.pool = self._pool(self._dsn)
         replica = settings.database_replica_url.get_secret_value()
         self._replica = self._pool(replica) if replica else None
+        self.watchers = Watchers()
         self._schema: Schema | None = None
         self._problem = "the catalog has not been read yet"
         self._reload = asyncio.Event()
@@ -145,10 +147,12 @@ class Database:
         try:
             if settings.migrate == "auto":
                 await migrate(session, packaged_migrations())
+            await session.run(f"LISTEN {CHANNEL}", name="listen")
             if settings.pgrst_db_channel_enabled:
                 channel = settings.pgrst_db_channel.replace('"', '""')
                 await session.run(f'LISTEN "{channel}"', name="listen")
             await self._load(session)
+            self.watchers.tell_all()  # nobody listened for a while
             while True:
                 if await self._wait_for_change(session):
                     await self._load(session)
@@ -197,7 +201,10 @@ class Database:
         try:
             done, _ = await asyncio.wait((told, doubted), timeout=pause, return_when=asyncio.FIRST_COMPLETED)
             if told in done:
-                _, payload = told.result()
+                channel, payload = told.result()
+                if channel == CHANNEL:
+                    self.watchers.tell(payload)
+                    return False
                 return payload in ("", "reload schema")
         finally:
             for waiting in (told, doubted):
