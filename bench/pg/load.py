@@ -34,6 +34,8 @@ def measure(server: Server, which: int, seconds: int, connections: int) -> Load:
         "-t1",
         f"-c{connections}",
         f"-d{seconds}s",
+        "--timeout",
+        "30s",
         "--latency",
         server.url + server.paths[which],
     ]
