@@ -2,8 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PACKAGES := libs/common deploy/local services/mongo-svc services/redis-svc services/pg-svc services/weather-svc
-EDITABLE := -e 'libs/common[testing]' -e deploy/local \
-	-e services/mongo-svc -e services/redis-svc -e services/pg-svc -e services/weather-svc
+EDITABLE := -e 'libs/common[testing,tracing]' -e deploy/local \
+	$(foreach service,mongo redis pg weather,-e 'services/$(service)-svc[test]')
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
