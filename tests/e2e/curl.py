@@ -1,4 +1,4 @@
-"""Performs the curl lines of the documents, so that what people paste is what is tested (without curl)."""
+"""Performs the curl lines of the documents, so that what people paste is what is tested."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import shlex
 from pathlib import Path
 
 import httpx
+
+from svc_common.testing.curl import parse
 
 
 def curl_lines(text: str) -> list[str]:
@@ -22,30 +24,9 @@ def readme_curl_lines(readme: Path) -> list[str]:
 
 def perform(line: str, client: httpx.Client, *, instead_of: str = "", base: str = "") -> list[httpx.Response]:
     """Send the requests of a line (``curl … && curl …``) to ``base`` in place of ``instead_of``."""
-    return [_request(command, client, instead_of, base) for command in line.split(" && ")]
-
-
-def _request(command: str, client: httpx.Client, instead_of: str, base: str) -> httpx.Response:
-    words = iter(shlex.split(command)[1:])
-    method, url, body = "", "", None
-    headers: dict[str, str] = {"User-Agent": "curl/8.5.0", "Accept": "*/*"}
-    for word in words:
-        if word in ("-X", "--request"):
-            method = next(words)
-        elif word in ("-H", "--header"):
-            name, _, value = next(words).partition(":")
-            headers[name] = value.strip()
-        elif word in ("-d", "--data", "--data-binary", "--json"):
-            body = next(words)
-            headers.setdefault(
-                "Content-Type",
-                "application/json" if word == "--json" else "application/x-www-form-urlencoded",
-            )
-        elif word in ("-s", "-S", "-sS", "-i", "-N", "-si", "-f"):
-            continue
-        elif word.startswith("-"):
-            raise AssertionError(f"teach perform() what {word} means: {command}")
-        else:
-            url = word
-    url = url.replace(instead_of, base) if instead_of else url
-    return client.request(method or ("POST" if body else "GET"), url, headers=headers, content=body)
+    answers = []
+    for command in line.split(" && "):
+        request = parse(shlex.split(command)[1:])
+        url = request.url.replace(instead_of, base) if instead_of else request.url
+        answers.append(client.request(request.method, url, headers=request.headers, content=request.body))
+    return answers
