@@ -6,6 +6,7 @@ handed to any ``HTTPServerConnectionDelegate`` such as ``tornado.web.Application
 
 * ``server``: sockets, TLS, the connections that are open;
 * ``protocol``: one connection, from the bytes that arrive to the calls of the delegate;
+* ``wire`` and ``inbox``: its transport: writing, time-outs, closing; what has arrived and is not used yet;
 * ``head`` and ``body``: what a request may look like, and where it ends;
 * ``exchange``: one answer, from the handler's calls to bytes;
 * ``context``: who is at the other end; ``detach``: the connection as an IOStream, for WebSockets.

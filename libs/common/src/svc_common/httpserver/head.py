@@ -26,6 +26,10 @@ _BARE_LINEFEED = re.compile(rb"(?<!\r)\n")
 _LONGEST_LENGTH = 19  # digits; more than 2**63 bytes is nonsense
 
 
+class HeadTooLarge(Exception):
+    """The head of a request is over the server's limits."""
+
+
 class Head(NamedTuple):
     """A request's head. ``length`` is the body's length in bytes, 0 for none, or CHUNKED."""
 

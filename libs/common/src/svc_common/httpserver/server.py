@@ -15,6 +15,7 @@ from tornado.log import gen_log
 from tornado.netutil import bind_sockets, ssl_options_to_context
 
 from .protocol import ServerConnection
+from .wire import Wire
 
 ACCEPT_AT_ONCE = 128
 """Connections accepted in one turn of the loop, so that a rush of them does not hold up the others."""
@@ -65,7 +66,7 @@ class HTTPServer:
         self._ssl = None if ssl_options is None else ssl_options_to_context(ssl_options, server_side=True)
         self._sockets: list[socket.socket] = []
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._connections: set[ServerConnection] = set()
+        self._connections: set[Wire] = set()
         self._opening: set[asyncio.Task[None]] = set()
         self._stopped = False
 
@@ -147,11 +148,11 @@ class HTTPServer:
 
     # -- called by connections ----------------------------------------------------------------------
 
-    def opened(self, connection: ServerConnection) -> None:
+    def opened(self, connection: Wire) -> None:
         """A connection is ready for requests."""
         self._connections.add(connection)
 
-    def closed(self, connection: ServerConnection) -> None:
+    def closed(self, connection: Wire) -> None:
         """A connection is closed, or is not the server's any more."""
         if connection in self._connections:
             self._connections.remove(connection)
