@@ -12,19 +12,22 @@ from svc_common.testing import TestedService
 
 from .conftest import Start, admin_token, bearer, log_in, sign_up
 
+TABLE = """
+CREATE ROLE the_role NOLOGIN;
+CREATE TABLE notes (owner text, note text);
+GRANT USAGE ON SCHEMA public TO the_role;
+GRANT SELECT ON notes TO the_role;
+ALTER TABLE notes ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON notes USING (owner = current_setting('request.jwt.claims')::json->>'name');
+INSERT INTO notes VALUES ('ada', 'hers'), ('bob', 'his')
+"""
+
 
 @pytest.fixture
 def role(postgres_database: str) -> Iterator[str]:
     """A role that sees the rows of its own caller."""
     name = f"reader_{uuid.uuid4().hex[:8]}"
-    run_sql(
-        postgres_database,
-        f"CREATE ROLE {name} NOLOGIN; CREATE TABLE notes (owner text, note text); "
-        f"GRANT USAGE ON SCHEMA public TO {name}; GRANT SELECT ON notes TO {name}; "
-        "ALTER TABLE notes ENABLE ROW LEVEL SECURITY; "
-        "CREATE POLICY own ON notes USING (owner = current_setting('request.jwt.claims')::json->>'name'); "
-        "INSERT INTO notes VALUES ('ada', 'hers'), ('bob', 'his')",  # noqa: S608
-    )
+    run_sql(postgres_database, TABLE.replace("the_role", name))
     yield name
     run_sql(postgres_database, f"DROP OWNED BY {name}; DROP ROLE {name}")
 
