@@ -25,7 +25,10 @@ class RedisSettings(ServiceSettings):
         description="Most connections for commands that wait (BLPOP, XREAD BLOCK …) and for MONITOR.",
     )
     redis_block_seconds: float = Field(
-        20.0, gt=0, description="Longest that a waiting command waits; longer waits are cut to this."
+        20.0,
+        gt=0,
+        description="Longest that a waiting command waits; longer waits are cut to this, and to less than "
+        "`REQUEST_TIMEOUT`.",
     )
     redis_max_reply_bytes: int = Field(
         64 * 2**20, ge=2**20, description="Largest single reply of Redis that is passed on."

@@ -50,6 +50,14 @@ async def test_a_value_of_another_client_is_a_record(svc: TestedService, raw: Re
     assert answer.headers["Content-Type"] == "application/octet-stream"
 
 
+async def test_a_body_that_says_it_is_a_form_is_only_bytes(svc: TestedService, raw: Redis) -> None:
+    value = b"&a=%zz" * 3000
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    for address, key in (("/v1/records/a", "a"), ("/set/b", "b")):
+        assert (await svc.client.post(address, content=value, headers=form)).status_code in (200, 204)
+        assert await raw.get(key) == value
+
+
 async def test_an_empty_value_is_a_value(svc: TestedService) -> None:
     assert (await svc.client.put("/v1/records/a", content=b"")).status_code == 204
     answer = await svc.client.get("/v1/records/a")

@@ -238,8 +238,17 @@ async def test_too_many_subscriptions(redis_url: str) -> None:
     ):
         await reader.next()
         await second.next()
-        answer = await svc.client.get("/v1/channels/b", headers={"Accept": "text/event-stream"})
-        assert answer.status_code == 429
+        for path in ("/v1/channels/b", "/psubscribe/a"):
+            answer = await svc.client.get(path, headers={"Accept": "text/event-stream"})
+            assert answer.status_code == 429
+        async with (
+            listening(svc.client, "/v1/records/a") as record,
+            listening(svc.client, "/v1/records/a") as another,
+        ):
+            await record.next()
+            await another.next()
+            answer = await svc.client.get("/v1/streams/b", headers={"Accept": "text/event-stream"})
+            assert answer.status_code == 429
 
 
 @pytest.mark.parametrize("path", ["/v1/channels/a", "/v1/records/a", "/v1/streams/a", "/subscribe/a"])

@@ -12,11 +12,12 @@ from ..store.hub import Gap, Message
 from ..store.listener import SlowReader
 from ..store.watching import Entry
 from .feeds import messages, stream_entries
+from .raw import RawBodyHandler
 
 _MOST_FIELDS = 1000
 
 
-class ChannelHandler(ServiceHandler[Store]):
+class ChannelHandler(RawBodyHandler):
     """``/v1/channels/{channel}``."""
 
     async def get(self, channel: str) -> None:

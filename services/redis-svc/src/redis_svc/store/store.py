@@ -34,7 +34,10 @@ class Store:
         most, timeout = settings.redis_max_subscriptions, settings.store_timeout
         self.hub = Hub(lambda: topology.dedicated((b"PING",)), timeout=timeout, most=most)
         self.watcher = Watcher(topology, timeout=timeout, most=most)
-        self._block_seconds = settings.redis_block_seconds
+        # The answer must come before the request's own time is up
+        self._block_seconds = max(
+            0.1, min(settings.redis_block_seconds, settings.request_timeout - settings.store_timeout - 1)
+        )
         self._patience = settings.store_timeout
         self._own_connections = settings.redis_blocking_connections
         self.policy = Policy(settings.redis_allow_commands, settings.redis_deny_commands)

@@ -106,6 +106,7 @@ class Watcher:
         name = key.encode()
         tracker = await self._tracker(name)
         if name not in self._records:
+            self._make_room()
             self._records[name] = (RecordTopic(name), tracker)
             tracker.add(self._records[name][0])
         topic, tracker = self._records[name]
@@ -128,6 +129,7 @@ class Watcher:
         name = key.encode()
         tracker = await self._tracker(name)
         if name not in self._streams:
+            self._make_room()
             self._streams[name] = (StreamTopic(name), tracker)
             tracker.add(self._streams[name][0])
         topic, tracker = self._streams[name]
@@ -148,9 +150,11 @@ class Watcher:
         for tracker in self._trackers.values():
             await tracker.close()
 
-    async def _tracker(self, key: bytes) -> Tracker:
+    def _make_room(self) -> None:
         if len(self._records) + len(self._streams) >= self._most:
             raise TooManyRequests("Too many different keys are watched.")
+
+    async def _tracker(self, key: bytes) -> Tracker:
         node = await self._topology.node_of(key)
         return self._trackers.setdefault(node, Tracker(node))
 
