@@ -13,7 +13,7 @@ class WholeBody(HTTPMessageDelegate):
     """For a handler that takes its body whole: what Tornado's own delegate does, without what we do not use.
 
     That looks for templates and static files to load anew, and finds out by single dispatch what a coroutine
-    is: 12 µs in all, against 6 µs here.
+    is: a tenth of what a small answer costs.
     """
 
     __slots__ = ("_application", "_body", "_handler_class", "_kwargs", "_path_kwargs", "_request")

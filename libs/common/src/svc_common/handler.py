@@ -314,7 +314,7 @@ class ServiceHandler(RequestHandler, Generic[StateT]):
 
     def clear(self) -> None:
         """An empty answer with the headers of every answer, errors included."""
-        # Tornado formats a Date and sets a Server and a Content-Type that we drop: 9 µs against 3 µs
+        # Tornado formats a Date and sets a Server and a Content-Type that we drop: 4.4 µs against 1.1 µs
         self._write_buffer = []
         self._status_code = 200
         self._reason = "OK"
@@ -486,7 +486,7 @@ class ProblemHandler(ServiceHandler[Any]):
 
 
 def new_request_id() -> str:
-    """16 hex digits. They need to differ, not to be hard to guess: `secrets` costs 2 µs, this 0.2 µs."""
+    """16 hex digits. They need to differ, not to be hard to guess: `secrets` takes three times as long."""
     return f"{_randbits(64):016x}"
 
 
@@ -499,7 +499,7 @@ def _date_of(second: int) -> str:
 
 
 def http_date() -> str:
-    """Now, as a Date header; formatted once a second (5 µs each time otherwise)."""
+    """Now, as a Date header; formatted once a second (2.4 µs each time otherwise)."""
     return _date_of(int(time.time()))
 
 

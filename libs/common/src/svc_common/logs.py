@@ -75,7 +75,7 @@ def log_request(fields: dict[str, Any]) -> None:
     """Log that a request was answered: the event ``request`` at level info, with these fields.
 
     There is one for each answer, so JSON lines take a way of their own past structlog's processors: the same
-    line for 7 µs instead of 20 µs.
+    line for 3 µs instead of 7 µs.
     """
     if _request_line is None:
         _access_log.info("request", **fields)

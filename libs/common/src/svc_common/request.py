@@ -12,7 +12,7 @@ class ServiceRequest(HTTPServerRequest):
     """``HTTPServerRequest`` with the same attributes.
 
     Tornado looks at each character of the host and parses and copies the empty query of each request anew:
-    4.4 µs, against 1.3 µs here. Raises HTTPInputError as Tornado does.
+    3.5 µs, against 0.9 µs here. Raises HTTPInputError as Tornado does.
     """
 
     def __init__(

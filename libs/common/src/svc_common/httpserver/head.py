@@ -52,7 +52,7 @@ def parse_head(data: bytes) -> Head:
     # llhttp knows the registered methods only, and others are not malformed: their heads are read as GET's
     text = data if method in _METHODS else b"GET" + data[len(method) :]
     try:
-        # A parser costs 0.4 µs, much less than to find out whether the last one is fit for another head
+        # A parser costs 0.3 µs, much less than to find out whether the last one is fit for another head
         HttpRequestParser(fields).feed_data(text)
     except HttpParserUpgrade as upgrade:  # CONNECT, or an Upgrade header: the body is ours to find
         if upgrade.args[0] != len(text):
@@ -81,7 +81,7 @@ class RequestHeaders(HTTPHeaders):
     """HTTPHeaders that are quick to say that a header is not there, which is what is asked most."""
 
     def get(self, name: str, default: Any = None) -> Any:
-        """As Mapping.get, without an exception for a missing header (1.2 µs)."""
+        """As Mapping.get, without an exception for a missing header (0.4 µs)."""
         return self[name] if name in self else default  # noqa: SIM401
 
 
@@ -95,7 +95,7 @@ class _Fields:
         self.complete = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """llhttp has checked the characters, so the checks of ``HTTPHeaders.add`` (2 µs) are left out."""
+        """llhttp has checked the characters, so the checks of ``HTTPHeaders.add`` (1 µs) are left out."""
         key, text = name.decode("latin1"), value.decode("latin1").strip(" \t")
         if key in self.headers:
             self.headers.add(key, text)
