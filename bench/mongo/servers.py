@@ -78,6 +78,7 @@ def running(server: Server, python: str, store: str) -> Iterator[None]:
             "SERVER_PORT": str(server.port),
             "ADMIN_PORT": str(server.admin_port),
             "AUTH_MODE": "none",
+            "HTTP_SERVER": "fast",
             "LOG_FORMAT": "json",
             "MONGODB_URI": store,
         },

@@ -12,6 +12,6 @@ from svc_common.testing import TestedService, serving
 
 @pytest.fixture
 async def svc(mongo_database: str) -> AsyncIterator[TestedService]:
-    """The service on an empty database of the shared server."""
-    async with serving(service, MONGODB_URI=mongo_database) as running:
+    """The service on an empty database of the shared server, patient with a machine that is busy."""
+    async with serving(service, MONGODB_URI=mongo_database, STORE_TIMEOUT="15") as running:
         yield running

@@ -152,7 +152,7 @@ async def test_20000_documents_there_and_back_at_constant_memory(mongo_database:
         for first in range(0, count, 100):
             yield ndjson(*(item(f"n{number}", [number, filler]) for number in range(first, first + 100)))
 
-    with ServiceProcess("mongo_svc", MONGODB_URI=mongo_database) as svc:
+    with ServiceProcess("mongo_svc", MONGODB_URI=mongo_database, STORE_TIMEOUT="15") as svc:
         async with httpx.AsyncClient(base_url=svc.url, timeout=60, trust_env=False) as client:
             told = lines(await client.post("/v1/things", content=body(), headers=NDJSON))
             assert told == [

@@ -15,7 +15,11 @@ from mongo_svc.app import service
 from svc_common.testing import TestedService, free_port, serving
 
 ENDPOINT = "/app/shop-abcde/endpoint/data/v1/action"
-TOKENS = {"AUTH_MODE": "token", "AUTH_TOKENS": "w:write:s3cret,ann:write:anns,bob:read:bobs"}
+TOKENS = {
+    "AUTH_MODE": "token",
+    "AUTH_TOKENS": "w:write:s3cret,ann:write:anns,bob:read:bobs",
+    "STORE_TIMEOUT": "15",
+}
 
 
 class Caller:

@@ -44,7 +44,11 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def shop(mongo_database: str) -> AsyncIterator[TestedService]:
     """The service with two keys, one that may write and one that may read."""
     async with serving(
-        service, MONGODB_URI=mongo_database, AUTH_MODE="token", AUTH_TOKENS="w:write:s3cret,r:read:other"
+        service,
+        MONGODB_URI=mongo_database,
+        AUTH_MODE="token",
+        AUTH_TOKENS="w:write:s3cret,r:read:other",
+        STORE_TIMEOUT="15",
     ) as running:
         yield running
 

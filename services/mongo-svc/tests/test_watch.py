@@ -133,7 +133,7 @@ async def test_one_document(svc: TestedService) -> None:
 
 
 async def test_streams_are_bounded_and_given_back(mongo_database: str) -> None:
-    async with serving(service, MONGODB_URI=mongo_database, MONGODB_WATCHES="2") as svc:
+    async with serving(service, MONGODB_URI=mongo_database, MONGODB_WATCHES="2", STORE_TIMEOUT="15") as svc:
         async with listening(svc, "/v1/things") as one, listening(svc, "/v1/things") as two:
             await one.next()
             await two.next()
@@ -147,7 +147,7 @@ async def test_streams_are_bounded_and_given_back(mongo_database: str) -> None:
 
 
 async def test_a_large_present_state_is_cut_off(mongo_database: str) -> None:
-    async with serving(service, MONGODB_URI=mongo_database, WATCH_SNAPSHOT="3") as svc:
+    async with serving(service, MONGODB_URI=mongo_database, WATCH_SNAPSHOT="3", STORE_TIMEOUT="15") as svc:
         await svc.client.post("/v1/things", json=[{"content": number} for number in range(5)])
         async with listening(svc, "/v1/things") as listener:
             seen = [await listener.next() for _ in range(4)]
@@ -156,7 +156,7 @@ async def test_a_large_present_state_is_cut_off(mongo_database: str) -> None:
 
 async def test_the_end_of_the_service_ends_the_stream(mongo_database: str) -> None:
     async with (
-        serving(service, MONGODB_URI=mongo_database) as svc,
+        serving(service, MONGODB_URI=mongo_database, STORE_TIMEOUT="15") as svc,
         listening(svc, "/v1/things") as listener,
     ):
         assert (await listener.next()).kind == "ready"
