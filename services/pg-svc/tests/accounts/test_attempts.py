@@ -38,7 +38,7 @@ async def test_the_wait_grows_and_has_a_bound(svc: TestedService, postgres_datab
         run_sql(postgres_database, "DELETE FROM storefronts.attempts")
         run_sql(
             postgres_database,
-            "INSERT INTO storefronts.attempts VALUES "  # noqa: S608
+            "INSERT INTO storefronts.attempts VALUES "
             f"('pair 127.0.0.1 ada', {failures}, clock_timestamp() + interval '0.9 seconds')",
         )
         answer = await log_in(svc)

@@ -62,7 +62,7 @@ async def test_a_role_that_is_not_listed(
         await sign_up(svc)
         assert await give(svc, role) == 400
         # one that was listed once, and is not any more
-        run_sql(postgres_database, f"UPDATE storefronts.users SET role = '{role}'")  # noqa: S608
+        run_sql(postgres_database, f"UPDATE storefronts.users SET role = '{role}'")
         ada = bearer((await log_in(svc)).json()["access_token"])
         assert (await svc.client.get("/rest/notes", headers=ada)).status_code == 403
         assert "role_refused" in caplog.text

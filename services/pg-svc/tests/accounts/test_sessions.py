@@ -145,6 +145,6 @@ async def test_nothing_secret_is_stored(svc: TestedService, postgres_database: s
         "/auth/tokens", json={"name": "ci", "scopes": ["pg:read"]}, headers=bearer(tokens["access_token"])
     )
     for table in ("users", "sessions", "refresh_tokens", "personal_tokens"):
-        rows = str(run_sql(postgres_database, f"SELECT t::text FROM storefronts.{table} t"))  # noqa: S608
+        rows = str(run_sql(postgres_database, f"SELECT t::text FROM storefronts.{table} t"))
         for secret in (PASSWORD, tokens["refresh_token"], tokens["access_token"], made.json()["token"]):
             assert secret not in rows
