@@ -119,6 +119,7 @@ FILTERS = [
     get("/notes?select=weight&body=wfts.fox -dog", [{"weight": 1}]),
     get("/notes?select=weight&body=fts(english).foxes", [{"weight": 1}]),
     get("/notes?select=weight&body=not.fts(simple).fox", [{"weight": 2}]),
+    fails("/notes?body=fts(0).x", 400, "42704", 'text search configuration "0" does not exist'),
     get(
         "/notes?select=weight&or=(body.fts(english).foxes,weight.eq.2)&order=weight",
         [{"weight": 1}, {"weight": 2}],

@@ -108,7 +108,7 @@ class PgSettings(AccountSettings):
     pgrst_db_channel: str = Field("pgrst", description="Channel of the reload notifications.")
     pgrst_db_channel_enabled: bool = Field(True, description="Whether to listen on it.")
     pgrst_db_config: bool = Field(
-        True, description="Whether `pgrst.*` settings of the login role in the database count, too."
+        True, description="Accepted for compatibility; settings that are kept in the database are not read."
     )
     pgrst_db_hoisted_tx_settings: CommaList = Field(
         ("statement_timeout", "plan_filter.statement_cost_limit", "default_transaction_isolation"),

@@ -233,15 +233,6 @@ WHERE pg_has_role(r.oid, 'member')
 
 PARAMETER_PRIVILEGE = "g.name IS NOT NULL AND has_parameter_privilege(g.name, 'set')"
 
-DATABASE_CONFIG = """
-SELECT coalesce(json_agg(json_build_array(s.setdatabase <> 0, x.setting)), '[]')
-FROM pg_db_role_setting s
-CROSS JOIN LATERAL unnest(s.setconfig) AS x(setting)
-WHERE s.setrole = (SELECT oid FROM pg_roles WHERE rolname = session_user)
-  AND s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
-  AND x.setting LIKE 'pgrst.%%'
-"""
-
 FINGERPRINT = """
 SELECT md5(concat_ws(',',
   (SELECT sum(hashtextextended(xmin::text || ' ' || oid, 0)) FROM pg_class

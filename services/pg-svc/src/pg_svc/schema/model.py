@@ -174,7 +174,6 @@ class Schema:
     timezones: frozenset[str] = frozenset()
     role_settings: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
     role_isolation: Mapping[str, str] = field(default_factory=dict)
-    types: frozenset[str] = frozenset()
     fingerprint: str = ""
     server_version: int = 0
 

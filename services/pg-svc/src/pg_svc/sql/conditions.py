@@ -73,7 +73,7 @@ def reference(table: Name, ref: Ref, language: str | None = None) -> Sql:
         inner = concat("to_jsonb(", base, ")") if ref.to_json else base
         base = concat(inner, json_path(ref.path))
     if ref.to_tsvector:
-        searched = concat(value(language), ", ", base) if language is not None else base
+        searched = concat(_configuration(language), ", ", base) if language is not None else base
         base = concat("to_tsvector(", searched, ")")
     return base
 
@@ -117,6 +117,11 @@ def comparison(table: Name, given: Compare) -> Sql:
     return concat("NOT " if operation.negated else "", left, _right(ref, operation))
 
 
+def _configuration(language: str) -> Sql:
+    """The name of a text search configuration; bare digits, or ``-``, would be an object's number."""
+    return value(f'"{language}"' if language == "-" or language.isdigit() else language)
+
+
 def _right(ref: Ref, operation: Operation) -> Sql:
     operator, given = operation.operator, operation.value
     if operator == "is":
@@ -127,7 +132,8 @@ def _right(ref: Ref, operation: Operation) -> Sql:
     if operator == "isdistinct":
         return concat(" IS DISTINCT FROM ", value(text))
     if operator in _FULL_TEXT:
-        language = concat(value(operation.modifier), ", ") if operation.modifier is not None else EMPTY
+        chosen = operation.modifier
+        language = concat(_configuration(chosen), ", ") if chosen is not None else EMPTY
         return concat(" @@ ", _FULL_TEXT[operator], "(", language, value(text), ")")
     pattern = operator in ("like", "ilike")
     right = value(text.replace("*", "%")) if pattern else _converted(ref, value(text))

@@ -147,10 +147,9 @@ class Database:
         try:
             if settings.migrate == "auto":
                 await migrate(session, packaged_migrations())
-            await session.run(f"LISTEN {CHANNEL}", name="listen")
             if settings.pgrst_db_channel_enabled:
                 channel = settings.pgrst_db_channel.replace('"', '""')
-                await session.run(f'LISTEN "{channel}"', name="listen")
+                await session.run(f'LISTEN "{channel}"; LISTEN {CHANNEL}', name="listen")
             await self._load(session)
             self.watchers.tell_all()  # nobody listened for a while
             while True:
