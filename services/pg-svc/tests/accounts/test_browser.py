@@ -82,6 +82,8 @@ async def test_forms_of_other_pages(svc: TestedService, origin: dict[str, str]) 
         answer = await form(svc, path, headers=evil, **fields)
         assert answer.status_code == 403, path
         assert not cookies_of(answer)
+        rescued = await form(svc, path, headers={**evil, "Authorization": "Bearer made-up"}, **fields)
+        assert rescued.status_code in (401, 403), path
     assert (await svc.client.get("/auth/me", headers=jar)).status_code == 200
 
 

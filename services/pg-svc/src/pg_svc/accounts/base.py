@@ -35,7 +35,9 @@ class AccountHandler(ServiceHandler[AccountState]):
         """Admit the request; a page of another origin may not log anybody in or out."""
         await super().prepare()
         self.accounts  # noqa: B018  # 404 where they are off
-        safe = self.request.method in ("GET", "HEAD", "OPTIONS") or "Authorization" in self.request.headers
+        # A token in a header counts only where it was verified: public addresses look at none
+        own_token = self.principal is not None and "Authorization" in self.request.headers
+        safe = self.request.method in ("GET", "HEAD", "OPTIONS") or own_token
         if not safe and self._check_cross_origin(self.check_trusted_origin) is not None:
             audit("cross_site_refused", route=self.request.path, remote=self.request.remote_ip)
             raise Forbidden("A page of another origin may not do this in your name.")
