@@ -56,9 +56,8 @@ def iso_date(value: datetime | DatetimeMS) -> str:
     """``2024-05-06T07:08:09.123Z``; milliseconds are left out when they are zero."""
     if isinstance(value, DatetimeMS):
         return str(int(value))
-    text = value.strftime("%Y-%m-%dT%H:%M:%S").rjust(19, "0")  # the C library does not pad years everywhere
-    milliseconds = value.microsecond // 1000
-    return f"{text}.{milliseconds:03}Z" if milliseconds else f"{text}Z"
+    text = value.isoformat(timespec="milliseconds")
+    return f"{text[:19]}Z" if text[20:23] == "000" else f"{text[:23]}Z"
 
 
 def _plain(value: Any) -> Any:

@@ -10,7 +10,7 @@ from svc_common import BadRequest
 from ..cursors import after
 from ..listing import NAMED, both, read_fields, read_filter, read_sort, values_at
 from ..rendering import iso_date
-from ..store import Query, Reading
+from ..store import DEFAULT, Query, Reading
 from .base import MongoHandler
 
 
@@ -54,6 +54,8 @@ def cursor_after(handler: MongoHandler, wanted: Asked, last: dict[str, Any]) -> 
 
 def reading(handler: MongoHandler) -> Reading:
     """The arguments ``readPreference`` and ``readConcern``, as far as the settings allow them."""
+    if not handler.request.query:
+        return DEFAULT
     settings = handler.state.settings
     preference = handler.query("readPreference", "") or ""
     concern = handler.query("readConcern", "") or ""

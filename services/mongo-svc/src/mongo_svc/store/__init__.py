@@ -7,11 +7,12 @@ from .collections import Collections
 from .connection import Connection
 from .documents import Document, Documents
 from .files import Files, StoredFile, Upload
-from .queries import Queries, Query, Reading
+from .queries import DEFAULT, Queries, Query, Reading
 from .transactions import Transactions
 from .watching import Change, Expired, Stream, Watching
 
 __all__ = [
+    "DEFAULT",
     "MODES",
     "Actions",
     "Bulk",
