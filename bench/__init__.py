@@ -1,0 +1,1 @@
+"""Storefronts beside what else one would use: ``python -m bench --help``."""

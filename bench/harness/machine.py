@@ -1,0 +1,36 @@
+"""What the figures were measured on: the processor, and the versions of what took part."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+
+def machine() -> str:
+    """The processor, its cores that we may use, the system and Python."""
+    found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
+    model = found[1].strip() if found else platform.machine()
+    cores = len(os.sched_getaffinity(0))
+    system = f"{platform.system()} {_short(platform.release())}"
+    return f"{model}, {cores} cores, {system}, Python {platform.python_version()}"
+
+
+def programs() -> dict[str, str]:
+    """The versions of the Debian packages that take part."""
+    found = {}
+    for name in ("wrk", "webdis"):
+        if shutil.which(name) and shutil.which("dpkg-query"):
+            done = subprocess.run(
+                ["dpkg-query", "--show", "--showformat=${Version}", name], capture_output=True, text=True
+            )
+            found[name] = done.stdout.strip() or "unknown"
+    return found
+
+
+def _short(release: str) -> str:
+    """``6.1.0-28-amd64`` → ``6.1``"""
+    return ".".join(re.split(r"[.-]", release)[:2])

@@ -1,0 +1,1 @@
+"""A small answer, over HTTP and without a store; and connections that do nothing."""

@@ -1,0 +1,1 @@
+"""Rows over HTTP: one, many, embedded, inserted, streamed."""

@@ -1,0 +1,1 @@
+"""Redis over HTTP: one command, a hundred, and many listeners."""

@@ -1,0 +1,1 @@
+"""Weather: warm, in a storm, and with a dead upstream."""
