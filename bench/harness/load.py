@@ -67,7 +67,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Load:
-    """What one round found; CPU time in microseconds of the server for each request, latencies in ms."""
+    """What one round found; CPU time in microseconds of the server for each request, latencies in ms.
+
+    Requests that share a write are not timed (wrk cannot): their latencies are 0.
+    """
 
     count: int
     cpu_us: float
@@ -87,17 +90,22 @@ def measure(
 ) -> Load:
     """Ask as fast as the server answers. Raises LoadError, for refusals (400 and above) where not allowed."""
     generate = _wrk if shutil.which("wrk") else _own
-    return _measured(server, lambda: generate(server, requests, seconds, connections), refusals)
+    return _measured(server, requests, lambda: generate(server, requests, seconds, connections), refusals)
 
 
 def measure_at(
     rate: float, server: Running, requests: Sequence[Request], seconds: float, connections: int
 ) -> Load:
     """Ask ``rate`` times a second; a latency counts from when its request was due."""
-    return _measured(server, lambda: _own(server, requests, seconds, connections, rate), False)
+    return _measured(server, requests, lambda: _own(server, requests, seconds, connections, rate), False)
 
 
-def _measured(server: Running, generate: Callable[[], dict[str, float]], refusals: bool) -> Load:
+def _measured(
+    server: Running,
+    requests: Sequence[Request],
+    generate: Callable[[], dict[str, float]],
+    refusals: bool,
+) -> Load:
     before, start = server.cpu_seconds(), time.monotonic()
     found = generate()
     cpu, elapsed = server.cpu_seconds() - before, time.monotonic() - start
@@ -107,6 +115,8 @@ def _measured(server: Running, generate: Callable[[], dict[str, float]], refusal
             f"{server.name}: {count} answers, {found['refused']:g} of them errors; "
             f"{found['broken']:g} broken connections"
         )
+    if any(request.pipelined > 1 for request in requests):
+        found |= {"p50": 0, "p99": 0, "p999": 0}
     seconds = min(found["seconds"], elapsed)
     return Load(count, cpu / count * 1e6, count / seconds, found["p50"], found["p99"], found["p999"])
 

@@ -114,7 +114,7 @@ def _ratio(above: Sequence[float], below: Sequence[float]) -> float | None:
 
 
 def _number(values: Sequence[float]) -> str:
-    return figure(statistics.median(values)) if values else ""
+    return figure(statistics.median(values)) if any(values) else ""
 
 
 def _spread(values: Sequence[float]) -> str:

@@ -28,6 +28,7 @@ from bench.harness import (
 HERE = Path(__file__).parent
 PATH = "/v1/hello"
 HELLO = Request(PATH)
+IDLE_KIB, SLOWED = 8, 1.1
 SERVICE = str(HERE / "apps/service.py")
 
 FAST = service("svc_common", SERVICE, probe=PATH)
@@ -80,9 +81,17 @@ def _idle(lab: Lab) -> Table:
     notes = (
         "Each connection has had one answer. Slow senders: all of them have begun a request and send a byte "
         "of it every five seconds, while 32 others are served; × is what that adds to the cost of an answer.",
-        "Goals: under 8 KiB each; slow senders slow others by no more than a tenth.",
+        *(_idle_verdict(*row) for row in rows),
     )
     return Table("Idle connections and slow senders", columns, tuple(rows), notes)
+
+
+def _idle_verdict(name: str, _count: str, each: str, _one: str, _other: str, ratio: str) -> str:
+    small, steady = float(each) < IDLE_KIB, float(ratio) <= SLOWED
+    return (
+        f"Goals, {name}: under {IDLE_KIB} KiB each, **{'met' if small else 'not met'}**; "
+        f"others slowed by at most a tenth, **{'met' if steady else 'not met'}**."
+    )
 
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]

@@ -71,7 +71,7 @@ def run(lab: Lab) -> Iterator[Table]:
             hundred_each,
             [Goal("webdis, one by one", 3), Goal(f"webdis, {BATCH} requests in one write", 3)],
             unit="command",
-            notes=("Latencies are those of a whole request, or of a whole write to webdis.",),
+            notes=("A latency is that of a whole request; those that share a write are not timed.",),
         )
     yield _broadcast(lab)
 
