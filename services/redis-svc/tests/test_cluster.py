@@ -11,7 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from redis_svc.app import service
-from redis_svc.cluster_plan import scan_cursor, scan_position, slot_of
+from redis_svc.store.cluster_plan import scan_cursor, scan_position, slot_of
 from svc_common.testing import TestedService, serving
 from svc_common.testing.events import listening
 

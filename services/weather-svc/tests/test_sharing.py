@@ -95,7 +95,13 @@ async def test_the_budget_holds_across_replicas(
     await since_long(redis_url)
     async with AsyncExitStack() as stack:
         services = await replicas(
-            stack, serve, 3, REDIS_URL=redis_url, WEATHER_BUDGET="20", WEATHER_REPLICAS="3"
+            stack,
+            serve,
+            3,
+            REDIS_URL=redis_url,
+            WEATHER_BUDGET="20",
+            WEATHER_REPLICAS="3",
+            STORE_TIMEOUT="10",
         )
         places = [{"latitude": str(number), "longitude": "1"} for number in range(40)]
         answers = await asyncio.gather(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 EXPOSED = (
     "Content-Location, Content-Range, ETag, Link, Location, Preference-Applied, Range-Unit, Retry-After, "
-    "X-Request-ID, Age"
+    "X-Request-ID, Age, Upstash-Sync-Token, RateLimit, RateLimit-Policy"
 )
 _MAX_AGE = "86400"
 

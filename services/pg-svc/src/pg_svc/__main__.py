@@ -1,20 +1,6 @@
-"""``python -m pg_svc``: run the service."""
+"""``python -m pg_svc``."""
 
-import sys
-
-from pg_svc.accounts.commands import COMMANDS, run_command
-from pg_svc.app import service
-from pg_svc.watch.command import run_watch
-
-
-def main() -> None:
-    """Run until SIGTERM or SIGINT, or do what a command says."""
-    if sys.argv[1:2] and sys.argv[1] in COMMANDS:
-        sys.exit(run_command(sys.argv[1:]))
-    if sys.argv[1:2] == ["watch"]:
-        sys.exit(run_watch(sys.argv[2:]))
-    service.run()
-
+from pg_svc.commands import main
 
 if __name__ == "__main__":
     main()

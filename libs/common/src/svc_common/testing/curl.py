@@ -89,7 +89,8 @@ def main(words: Sequence[str]) -> int:
                 out.flush()
                 if deadline is not None and time.monotonic() > deadline:
                     return EXIT_TIMEOUT
-            out.write(request.write_out.replace("%{http_code}", str(answer.status_code)).encode())
+            report = request.write_out.replace("%{http_code}", str(answer.status_code))
+            out.write(report.replace("%{content_type}", answer.headers.get("Content-Type", "")).encode())
     except httpx.TimeoutException:
         return EXIT_TIMEOUT
     except httpx.ConnectError:

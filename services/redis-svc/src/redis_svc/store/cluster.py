@@ -13,7 +13,9 @@ from collections.abc import Sequence
 from svc_common import StoreUnavailable
 
 from ..address import Address, Endpoint
-from ..cluster_plan import (
+from ..command_table import CommandTable, parse_command_table
+from ..replies import Command, Reply, ServerError, raised
+from .cluster_plan import (
     CROSS_SLOT,
     SLOTS,
     combined,
@@ -24,8 +26,6 @@ from ..cluster_plan import (
     scan_position,
     slot_of,
 )
-from ..command_table import CommandTable, parse_command_table
-from ..replies import Command, Reply, ServerError, raised
 from .node import LaneName, Limits, Node
 from .topology import run_transaction
 from .wire import Wire

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from redis.crc import key_slot
 
-from .command_table import CommandInfo, keys_of
-from .replies import Command, Reply, ServerError
+from ..command_table import CommandInfo, keys_of
+from ..replies import Command, Reply, ServerError
 
 SLOTS = 16384
 CROSS_SLOT = "CROSSSLOT Keys in request don't hash to the same slot"
