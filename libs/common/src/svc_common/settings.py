@@ -158,8 +158,8 @@ class ServiceSettings(BaseSettings):
         (), description="Origins whose pages may call the API, separated by commas; `*` for any."
     )
     http_server: HttpServer = Field(
-        "tornado",
-        description="`tornado` for Tornado's own HTTP server, `fast` for the one of `svc_common.httpserver`.",
+        "fast",
+        description="`fast` for the HTTP server of `svc_common.httpserver`, `tornado` for Tornado's own.",
     )
     trust_proxy: bool = Field(
         False, description="Take the client's address and scheme from `X-Forwarded-*` of the proxy in front."
