@@ -22,7 +22,7 @@ from .auth.admission import refusal_of
 from .compression import Gzip
 from .context import ServiceContext
 from .delegate import WholeBody
-from .handler import ProblemHandler, ServiceHandler
+from .lifecycle import ProblemHandler, RequestLifecycle
 from .limits import UNLIMITED, AskFirst, RequestGuard, check_head
 from .problems import NotFound, Problem
 from .request import ServiceRequest
@@ -83,9 +83,14 @@ class ServiceApplication(Application):
     def _ask_first(self, request: HTTPServerRequest, route: Route) -> AskFirst | None:
         """How to find out, before a large body is read, that its sender will not be let in."""
         handler = route.handler
-        if route.access_for(request.method or "") is Access.PUBLIC or not issubclass(handler, ServiceHandler):
+        if route.access_for(request.method or "") is Access.PUBLIC or not issubclass(
+            handler, RequestLifecycle
+        ):
             return None
-        if handler.credential is not ServiceHandler.credential or handler.access is not ServiceHandler.access:
+        if (
+            handler.credential is not RequestLifecycle.credential
+            or handler.access is not RequestLifecycle.access
+        ):
             return None  # only the handler knows, and there is none until the body is there
         return functools.partial(refusal_of, self._context, request)
 
@@ -194,5 +199,5 @@ class _Tracked(HTTPMessageDelegate):
 
 
 def _log_request(handler: RequestHandler) -> None:
-    if isinstance(handler, ServiceHandler):
+    if isinstance(handler, RequestLifecycle):
         handler.log_request()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tornado.httputil import HTTPServerRequest
 
@@ -14,10 +14,10 @@ from .cookies import cookie, same_site_only
 
 if TYPE_CHECKING:
     from ..context import ServiceContext
-    from ..handler import ServiceHandler
+    from ..lifecycle import RequestLifecycle
 
 
-async def admit(handler: ServiceHandler[Any], access: Access) -> Principal:
+async def admit(handler: RequestLifecycle, access: Access) -> Principal:
     """The caller of a request that needs ``access``. Raises Unauthorized or Forbidden."""
     context, request = handler.context, handler.request
     try:
@@ -62,7 +62,7 @@ async def refusal_of(context: ServiceContext, request: HTTPServerRequest) -> Pro
     return None
 
 
-def _refused(handler: ServiceHandler[Any], event: str, reason: str, principal: Principal | None) -> None:
+def _refused(handler: RequestLifecycle, event: str, reason: str, principal: Principal | None) -> None:
     audit(
         event,
         reason=reason,
