@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from bench.harness import Bench, Lab, LoadError
-from bench.harness.machine import machine, programs
+from bench.harness.machine import machine, programs, revision
 from bench.harness.peers import PeersError, prepare, versions
 from bench.harness.report import section, show, write_section
 from bench.http.scenarios import BENCH as HTTP
@@ -106,7 +106,7 @@ def _facts(bench: Bench, lab: Lab) -> list[str]:
     facts = [
         f"{datetime.now(UTC):%Y-%m-%d}; {machine()}",
         f"{lab.rounds} rounds of {lab.seconds:g} s, load from {load}",
-        f"ours: {_listed(ours)}",
+        f"ours: revision {revision()}, {_listed(ours)}",
     ]
     if peers:
         facts.append(f"peers: {_listed(peers)}")

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 
 from rich.progress import Progress, TaskID
 
-from .load import Load, Request, measure, measure_at
+from .load import Load, measure, measure_at
 from .results import Contender, Figures, Goal, Table, compare_table, figure
 from .servers import PEERS, Running, Server, running
 
@@ -44,6 +45,8 @@ class Lab:
     full: bool = False
     notes: list[str] = field(default_factory=list)
     """What was left out, and why."""
+    rates: dict[str, float] = field(default_factory=dict)
+    """Units per second of each server, as ``compare`` last found them."""
 
     def say(self, text: str) -> None:
         """Show what is being done."""
@@ -83,14 +86,23 @@ class Lab:
         for one in self._turns(title, contenders):
             loads[one.name].append(measure(one.server, one.requests, self.seconds, connections))
         figures = {one.name: Figures.of(loads[one.name], one.each) for one in contenders}
+        self.rates = {name: median(found.rate) for name, found in figures.items()}
         return compare_table(title, figures, goals, unit=unit, notes=notes)
 
-    def half_rate(self, title: str, server: Running, request: Request, *, rate: float) -> tuple[str, ...]:
-        """A row of latencies at a steady rate, in milliseconds."""
-        self.say(f"{title}: {server.name} at {figure(rate)} a second")
-        found = measure_at(rate, server, [request], max(self.seconds, 3), self.connections)
-        latencies = (found.p50_ms, found.p99_ms, found.p999_ms)
-        return (server.name, figure(rate), figure(found.rate), *map(figure, latencies))
+    def at_half_rate(self, title: str, contenders: Sequence[Contender]) -> Table:
+        """Latencies at half of the rate that ``compare`` found for each, medians over the rounds."""
+        loads: dict[str, list[Load]] = {one.name: [] for one in contenders}
+        for one in self._turns(title, contenders):
+            rate = self.rates[one.name] / one.each / 2
+            loads[one.name].append(measure_at(rate, one.server, one.requests, self.seconds, self.connections))
+        rows = []
+        for name, found in loads.items():
+            asked, figures = figure(self.rates[name] / 2), Figures.of(found)
+            latencies = (figures.p50_ms, figures.p99_ms, figures.p999_ms)
+            rows.append((name, asked, *(figure(median(each)) for each in (figures.rate, *latencies))))
+        columns = ("server", "asked/s", "answered/s", "p50 ms", "p99 ms", "p99.9 ms")
+        notes = ("A latency counts from when the request was due; each is the median over the rounds.",)
+        return Table(title, columns, tuple(rows), notes)
 
     def _turns(self, title: str, contenders: Sequence[Contender]) -> Iterator[Contender]:
         self.progress.update(self.task, total=self.rounds * len(contenders), completed=0)

@@ -9,6 +9,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from .peers import ROOT
+
 
 def machine() -> str:
     """The processor, its cores that we may use, the system and Python."""
@@ -29,6 +31,14 @@ def programs() -> dict[str, str]:
             )
             found[name] = done.stdout.strip() or "unknown"
     return found
+
+
+def revision() -> str:
+    """The commit that was measured, with a ``+`` where files differ from it."""
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty=+", "--exclude=*"], cwd=ROOT, capture_output=True, text=True
+    )
+    return done.stdout.strip() or "unknown"
 
 
 def _short(release: str) -> str:

@@ -48,21 +48,10 @@ def run(lab: Lab) -> Iterator[Table]:
     """As fast as they answer, then at half of that, then with many idle connections."""
     with ExitStack() as stack:
         servers = lab.start(stack, SERVERS)
-        yield lab.compare("A small answer", [Contender(one, (HELLO,)) for one in servers.values()], GOALS)
-        yield _half(lab, servers)
+        contenders = [Contender(one, (HELLO,)) for one in servers.values()]
+        yield lab.compare("A small answer", contenders, GOALS)
+        yield lab.at_half_rate("Latency at half of that rate", contenders)
     yield _idle(lab)
-
-
-def _half(lab: Lab, servers: dict[str, Running]) -> Table:
-    rows = []
-    for server in servers.values():
-        most = measure(server, [HELLO], lab.seconds, lab.connections).rate
-        rows.append(lab.half_rate("latency", server, HELLO, rate=most / 2))
-    columns = ("server", "asked/s", "answered/s", "p50 ms", "p99 ms", "p99.9 ms")
-    notes = (
-        "Each at half of its own largest rate just measured; a latency counts from when the request was due.",
-    )
-    return Table("Latency at half of the largest rate", columns, tuple(rows), notes)
 
 
 def _idle(lab: Lab) -> Table:

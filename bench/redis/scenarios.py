@@ -125,6 +125,7 @@ def _broadcast(lab: Lab) -> Table:
     notes = (
         "`GET /v1/channels/bench` as an event stream, and one `POST` to it: milliseconds from sending it to "
         "the listener in the middle and to the last one, the best of three; CPU time of the server for each.",
+        "The peer has an unbounded queue for each listener, no heartbeat and no check for slow readers.",
     )
     return Table("One message to many idle listeners", columns, tuple(rows), notes)
 
