@@ -45,3 +45,9 @@ async def svc(issuer: Issuer) -> AsyncIterator[TestedService]:
         AUTH_ALGORITHMS="EdDSA,ES256,RS256",
     ) as running:
         yield running
+
+
+@pytest.fixture(params=["fast", "tornado"])
+def either_server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test runs once on each HTTP server."""
+    monkeypatch.setenv("HTTP_SERVER", request.param)

@@ -30,6 +30,8 @@ from svc_common import (
 from svc_common.testing import serving
 from svc_common.testing.plugin import ErrorLog
 
+pytestmark = pytest.mark.usefixtures("either_server")
+
 ORIGIN = "https://app.example"
 
 

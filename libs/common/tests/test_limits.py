@@ -11,6 +11,8 @@ from tornado.web import stream_request_body
 from svc_common import PUBLIC, Route, Service, ServiceHandler, ServiceSettings
 from svc_common.testing import TestedService, raw_request, serving
 
+pytestmark = pytest.mark.usefixtures("either_server")
+
 
 class BodyHandler(ServiceHandler[None]):
     async def post(self, name: str) -> None:

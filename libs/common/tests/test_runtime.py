@@ -17,6 +17,8 @@ import pytest
 
 from svc_common.testing import ServiceProcess, free_port
 
+pytestmark = pytest.mark.usefixtures("either_server")
+
 APPS = str(Path(__file__).parent / "apps")
 
 

@@ -17,6 +17,8 @@ from token_issuer import shelf
 from svc_common.process import StartError
 from svc_common.testing import TestedService, serving
 
+pytestmark = pytest.mark.usefixtures("either_server")
+
 
 class Files:
     """A certificate of a test authority in two files."""

@@ -42,9 +42,11 @@ class TestedService:
 async def serving(service: Service[Any, Any], **environment: str) -> AsyncIterator[TestedService]:
     """Run a service on free ports of 127.0.0.1 with ``environment`` (and AUTH_MODE=none unless given).
 
-    Variables of the real environment do not count, so that a test means the same everywhere.
+    Variables of the real environment do not count, so that a test means the same everywhere; but for
+    HTTP_SERVER, by which a test runs on either server.
     """
     given = {
+        **{name: os.environ[name] for name in ("HTTP_SERVER",) if name in os.environ},
         "SERVER_HOST": "127.0.0.1",
         "SERVER_PORT": "0",
         "ADMIN_PORT": "0",
