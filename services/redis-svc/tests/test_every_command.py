@@ -81,7 +81,7 @@ async def _text(svc: TestedService, command: list[str]) -> str:
 async def test_every_command_with_odd_arguments(own_redis: OwnRedis, form: str) -> None:
     store = own_redis()
     async with (
-        serving(service, REDIS_URL=store.url, REDIS_BLOCK_SECONDS="0.05", LOG_LEVEL="warning") as svc,
+        serving(service, REDIS_URL=store.url, REDIS_BLOCK_SECONDS="0.05", STORE_TIMEOUT="10") as svc,
         Redis.from_url(store.url) as raw,
     ):
         names = await _commands(store.url)
