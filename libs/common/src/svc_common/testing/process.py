@@ -24,7 +24,7 @@ def free_port() -> int:
     It lies below the range from which the kernel takes the ports of outgoing connections, so that none of
     those takes it before a service does.
     """
-    for port in random.sample(_PORTS, 200):  # noqa: S311
+    for port in random.sample(_PORTS, 200):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
