@@ -7,7 +7,7 @@ EDITABLE := -e 'libs/common[testing,tracing]' -e deploy/local \
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint type format venv dist constraints docs clean \
+.PHONY: help run test lint type format venv bench dist constraints docs clean \
 	images images-smoke sbom manifests k8s-smoke
 
 help: ## list the targets
@@ -30,7 +30,7 @@ type: $(STAMP) ## mypy, strict, over every package
 	@for package in $(PACKAGES); do \
 		echo "mypy $$package"; \
 		$(BIN)/mypy --exclude '/tests/.+/conftest\.py$$' $$package/src $$package/tests || exit 1; done
-	@echo "mypy tests docs"; $(BIN)/mypy tests docs
+	@echo "mypy tests docs bench"; $(BIN)/mypy tests docs && $(BIN)/mypy --exclude '/(peers|apps)/' bench
 
 format: $(STAMP) ## put the code into ruff's format
 	@$(BIN)/ruff check --fix .
@@ -45,6 +45,9 @@ $(STAMP): constraints.txt pyproject.toml $(addsuffix /pyproject.toml,$(PACKAGES)
 	@echo "Installing the packages …"
 	@VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet -c constraints.txt --group dev $(EDITABLE)
 	@touch $@
+
+bench: $(STAMP) ## run the benchmarks beside their peers and write bench/results.md
+	@$(BIN)/python -m bench $(NAMES)
 
 dist: $(STAMP) ## build a wheel and an sdist of every package in dist/
 	@for package in $(PACKAGES); do $(BIN)/uv build --quiet --out-dir dist $$package || exit 1; done
