@@ -37,6 +37,9 @@ def main() -> int:
     parser.add_argument("--full", action="store_true", help="the long runs too (a million documents)")
     parser.add_argument("--rounds", type=int, default=5, help="how often each server is asked (5)")
     parser.add_argument("--seconds", type=float, default=3, help="how long each time (3)")
+    parser.add_argument(
+        "--note", action="append", default=[], help="a line for results.md, such as what else ran"
+    )
     parser.add_argument("--connections", type=int, default=32, help="connections at once (32)")
     arguments = parser.parse_args()
     unknown = [name for name in arguments.names if name not in BENCHES]
@@ -63,7 +66,7 @@ def _run(console: Console, bench: Bench, arguments: argparse.Namespace) -> bool:
         Progress(*columns, TextColumn("{task.description}"), console=console, transient=True) as progress,
     ):
         task = progress.add_task("preparing the peers", total=None, bench=bench.name)
-        notes: list[str] = []
+        notes: list[str] = list(arguments.note)
         try:
             python = prepare(bench.name, bench.packages)
         except PeersError as error:
