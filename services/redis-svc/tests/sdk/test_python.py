@@ -138,7 +138,9 @@ async def test_errors_keep_their_code(run: Client) -> None:
         await _outcome(run.redis.execute(["SET"]))
 
 
-@pytest.mark.parametrize("limiter", [FixedWindow(3, 86400), SlidingWindow(3, 86400), TokenBucket(3, 86400, 3)])
+@pytest.mark.parametrize(
+    "limiter", [FixedWindow(3, 86400), SlidingWindow(3, 86400), TokenBucket(3, 86400, 3)]
+)
 async def test_rate_limits(run: Client, limiter: Any) -> None:
     kind: Any = Ratelimit if isinstance(run.redis, Redis) else AsyncRatelimit
     ratelimit = kind(redis=run.redis, limiter=limiter)
