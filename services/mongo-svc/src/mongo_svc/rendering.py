@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Callable
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any
 
 import orjson
 from bson import (
@@ -26,8 +25,6 @@ from bson import (
     Regex,
     Timestamp,
 )
-
-Render: TypeAlias = Callable[[Any], bytes]
 
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
 _YEAR_9999 = 253402300799999

@@ -17,8 +17,6 @@ from devstack.stack.layout import Layout
 from devstack.stack.probes import http_ok, tcp_open
 from devstack.stores import Store
 
-DEFAULT_PORT = 8080
-
 
 class PlanError(Exception):
     """The stack cannot be started as asked; the message is for the user."""

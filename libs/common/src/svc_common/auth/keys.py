@@ -13,9 +13,7 @@ from ..problems import Unavailable
 from .fresh import Fresh
 from .issuer import Issuer
 
-ALGORITHMS = ("EdDSA", "ES256", "RS256")
-"""What tokens may be signed with. No secret is shared with a service, so there is no HS256."""
-
+# No secret is shared with a service, so there is no HS256.
 _KINDS = {("OKP", "Ed25519"): "EdDSA", ("EC", "P-256"): "ES256", ("RSA", None): "RS256"}
 _RENEW_AFTER = 300.0
 _MOST = 3600.0

@@ -77,7 +77,6 @@ def parse_query(text: str, *, arguments_allowed: bool = False) -> QueryParams:
             on_conflict=_columns("on_conflict", first["on_conflict"]) if "on_conflict" in first else None,
             arguments=tuple(arguments),
             filter_names=frozenset(names),
-            has_range=bool(ranges),
         )
     except ParseFailure as failure:
         raise bad_query(failure.place, failure.details) from None

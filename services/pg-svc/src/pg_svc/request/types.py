@@ -132,7 +132,6 @@ class QueryParams:
     """Parameters of a function's call, in order, repeated ones included."""
     filter_names: frozenset[str] = field(default_factory=frozenset)
     """Keys of the query string that are filters."""
-    has_range: bool = False
 
     def root_range(self) -> RowRange:
         """The range of the result itself."""

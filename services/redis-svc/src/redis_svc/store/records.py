@@ -164,12 +164,6 @@ class RecordStore:
         return keys, f"{index}-{position.decode()}" if len(nodes) > 1 else position.decode()
 
 
-def tag_of(value: bytes, content_type: str = DEFAULT_TYPE) -> str:
-    """The entity tag of a value: its SHA-1, with something of the type's where that is not the default."""
-    tag = _sha1(value)
-    return tag if content_type == DEFAULT_TYPE else tag + _sha1(content_type.encode())[:8]
-
-
 @lru_cache(maxsize=4096)
 def companion_key(key: bytes) -> bytes:
     """Where a key's content type is kept: in a cluster on the same server as the key."""
