@@ -29,13 +29,14 @@ ODD_ARGUMENTS: list[list[object]] = [
 
 
 async def _neighbour(svc: TestedService, stop: asyncio.Event) -> int:
-    """Somebody else's work meanwhile: a value that was just set is there."""
+    """Somebody else's work meanwhile: a value that was just set, with a line end or without, is there."""
     rounds = 0
     while not stop.is_set():
         rounds += 1
-        steps = [["SET", "neighbour", rounds], ["GET", "neighbour"], ["ECHO", f"round {rounds}"]]
+        value = f"{rounds}" + "\r\n" * (rounds % 2)
+        steps = [["SET", "neighbour", value], ["GET", "neighbour"], ["ECHO", f"round {rounds}"]]
         answer = await svc.client.post("/multi-exec", json=steps)
-        assert answer.json() == [{"result": "OK"}, {"result": str(rounds)}, {"result": f"round {rounds}"}]
+        assert answer.json() == [{"result": "OK"}, {"result": value}, {"result": f"round {rounds}"}]
         await asyncio.sleep(0)
     return rounds
 

@@ -1,10 +1,13 @@
-"""One Redis server: three shared connections, and further ones for those who need one of their own.
+"""One Redis server: four shared connections, and further ones for those who need one of their own.
 
 Quick commands and long ones (``bulk``) go by different connections, so that a reply of many megabytes does
-not stand in the way of a counter. What might put replies out of step, because an argument holds a line end
-or a script makes up its own errors, goes fenced by a third one (``guarded``; see ``wire``). A connection is
-made when it is first needed and again after it was lost; while the attempt lasts, everybody waits for the
-same one, and nobody longer than the time-out.
+not stand in the way of a counter. What might put replies out of step goes fenced (see ``wire``): values with
+a line end by a third connection (``guarded``), scripts, which can make up their errors, by a fourth
+(``scripts``), so that a script that breaks its connection does not disturb anybody's values. A script with a
+line end in its arguments is the one thing that servers are known to repeat unchanged: it goes alone.
+
+A shared connection is made when it is first needed and again after it was lost; while the attempt lasts,
+everybody waits for the same one, and nobody longer than the time-out.
 """
 
 from __future__ import annotations
@@ -30,8 +33,10 @@ class Limits:
     max_reply: int
 
 
-LaneName = Literal["quick", "bulk", "guarded"]
-LANES: tuple[LaneName, ...] = ("quick", "bulk", "guarded")
+LaneName = Literal["quick", "bulk", "guarded", "scripts"]
+LANES: tuple[LaneName, ...] = ("quick", "bulk", "guarded", "scripts")
+_FENCED = frozenset(("guarded", "scripts"))
+_MOST_ALONE = 16
 
 Locate = Callable[[], Awaitable[Endpoint]]
 """Where the server is now; asked before each attempt to connect."""
@@ -50,6 +55,7 @@ class Node:
         self._login = login
         self._limits = limits
         self._lanes = {lane: _Lane(self._open) for lane in LANES}
+        self._alone = asyncio.Semaphore(_MOST_ALONE)
         self.timeout = limits.timeout
         self.connects = 0
         """How often a shared connection was made: what was learned from the server before may be outdated."""
@@ -57,15 +63,27 @@ class Node:
     async def request(self, commands: Sequence[Command], lane_name: LaneName = "quick") -> list[Reply]:
         """Send commands behind one another on a shared connection; one reply for each."""
         if any(b"\r" in word for command in commands for word in command):
+            if lane_name == "scripts":
+                return await self._request_alone(commands)
             lane_name = "guarded"
         lane = self._lanes[lane_name]
         wire = lane.wire
         if wire is None or wire.closed:
             wire = await lane.connected()
         try:
-            return await wire.request(commands, fenced=lane_name == "guarded")
+            return await wire.request(commands, fenced=lane_name in _FENCED)
         except ConnectionLost as error:
             raise StoreUnavailable("redis") from error
+
+    async def _request_alone(self, commands: Sequence[Command]) -> list[Reply]:
+        async with self._alone:
+            wire = await self.dedicated(patience=self.timeout)
+            try:
+                return await wire.request(commands, fenced=True)
+            except ConnectionLost as error:
+                raise StoreUnavailable("redis") from error
+            finally:
+                wire.close()
 
     async def dedicated(self, *, patience: float = 0) -> Wire:
         """A connection for one caller, who closes it. ``patience`` 0 waits for replies without end."""

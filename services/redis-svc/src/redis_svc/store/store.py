@@ -78,7 +78,7 @@ class Store:
         with observe_store("redis", "pipeline"):
             if not any(map(_is_script, infos)):
                 return await self.topology.request(commands)
-            replies = await self.topology.request(self._translated(commands), "guarded")
+            replies = await self.topology.request(self._translated(commands), "scripts")
         return self._replies(commands, replies)
 
     async def transaction(
@@ -86,7 +86,7 @@ class Store:
     ) -> list[Reply] | ServerError:
         """Run commands atomically; one reply for each, or why none of them was run."""
         with observe_store("redis", "transaction"):
-            lane: LaneName = "guarded" if any(map(_is_script, infos)) else "quick"
+            lane: LaneName = "scripts" if any(map(_is_script, infos)) else "quick"
             outcome = await self.topology.transaction(self._translated(commands), lane)
         if isinstance(outcome, ServerError):
             _available(outcome)
@@ -166,7 +166,7 @@ class _Place:
 def lane_of(info: CommandInfo) -> LaneName:
     """Which of the shared connections a command goes by."""
     if _is_script(info):
-        return "guarded"
+        return "scripts"
     return "quick" if info.quick else "bulk"
 
 
