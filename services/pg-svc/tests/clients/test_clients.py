@@ -40,11 +40,12 @@ def address(library: Library) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def packages() -> Iterator[Path]:
-    """A folder with the JavaScript client installed."""
+    """A folder with the JavaScript clients installed."""
     folder = Path(tempfile.mkdtemp(prefix="pg-svc-npm-"))
     try:
         shutil.copy(HERE / "package.json", folder)
-        command = [str(NODE), str(NPM), "install", "--no-audit", "--no-fund", "--no-package-lock"]
+        options = ["--omit=peer", "--no-audit", "--no-fund", "--no-package-lock"]
+        command = [str(NODE), str(NPM), "install", *options]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
         assert done.returncode == 0, done.stderr
         yield folder
@@ -52,8 +53,9 @@ def packages() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def test_javascript(address: str, packages: Path) -> None:
-    script = shutil.copy(HERE / "postgrest_js.mjs", packages)
+@pytest.mark.parametrize("script", ["postgrest_js.mjs", "ra_data_postgrest.mjs"])
+def test_javascript(address: str, packages: Path, script: str) -> None:
+    script = shutil.copy(HERE / script, packages)
     done = subprocess.run(
         [str(NODE), script, address], capture_output=True, text=True, check=False, timeout=120
     )
