@@ -15,7 +15,9 @@ from valkey.asyncio import Valkey as Client
 
 from svc_common import Principal, StoreUnavailable
 from svc_common.auth.access import ANYONE, Access
-from svc_common.ratelimit import LocalRates, RatePolicy, SharedRates, advance, caller_key
+from svc_common.health import run_checks
+from svc_common.ratelimit import LocalRates, RatePolicy, advance, caller_key
+from svc_common.sharedrates import ClientScripts, SharedRates
 from svc_common.testing import serving
 
 TOKENS = "a:write:secret-a,b:write:secret-b"
@@ -85,24 +87,23 @@ async def test_a_caller_over_its_quota() -> None:
         assert (await get("secret-b")).status_code == 200
 
 
-class Runner:
+class Runner(ClientScripts):
     """Runs scripts as a service's store does, and can be cut off."""
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self.cut_off = False
+    cut_off = False
+    asked = 0
 
     async def __call__(self, script: str, keys: Sequence[str], arguments: Sequence[int]) -> Sequence[int]:
+        self.asked += 1
         if self.cut_off:
             raise StoreUnavailable("redis")
-        result: Sequence[int] = await self._client.eval(script, len(keys), *keys, *map(str, arguments))  # type: ignore[misc]
-        return result
+        return await super().__call__(script, keys, arguments)
 
 
 async def test_limits_that_two_processes_share(redis_url: str) -> None:
     policy = RatePolicy(10, 3600)
     async with Client.from_url(redis_url) as one, Client.from_url(redis_url) as two:
-        stores = [SharedRates(Runner(one)), SharedRates(Runner(two))]
+        stores = [SharedRates(Runner(one), "shelf"), SharedRates(Runner(two), "shelf")]
         verdicts = await asyncio.gather(
             *(stores[number % 2].take("caller:a", policy) for number in range(25))
         )
@@ -112,13 +113,17 @@ async def test_limits_that_two_processes_share(redis_url: str) -> None:
         assert 0 < refused.retry_after <= 360
         assert 3000 < refused.reset <= 3600
         assert (await stores[0].take("caller:b", policy)).remaining == 9
-        assert 0 < await one.pttl("storefronts:rate:caller:b") <= 360_000
+        assert (await SharedRates(Runner(one), "other").take("caller:a", policy)).remaining == 9
+        names = [name.decode() for name in await one.keys("storefronts:rate:shelf:*")]
+        assert len(names) == 2
+        assert all(re.fullmatch("storefronts:rate:shelf:[0-9a-f]{32}", name) for name in names)
+        assert all([0 < await one.pttl(name) <= 3_600_000 for name in names])
 
 
 async def test_redis_and_the_process_count_alike(redis_url: str) -> None:
     policy = RatePolicy(5, 1)
     async with Client.from_url(redis_url) as client:
-        shared, local = SharedRates(Runner(client)), LocalRates()
+        shared, local = SharedRates(Runner(client), "shelf"), LocalRates()
         for _ in range(6):
             ours, theirs = await local.take("a", policy), await shared.take("a", policy)
             assert ours.allowed == theirs.allowed
@@ -130,11 +135,23 @@ async def test_an_outage_of_redis_lifts_no_limit(redis_url: str) -> None:
     policy = RatePolicy(2, 3600)
     async with Client.from_url(redis_url) as client:
         runner = Runner(client)
-        store = SharedRates(runner)
+        store = SharedRates(runner, "shelf", pause=0.0)
         runner.cut_off = True
         assert [(await store.take("a", policy)).allowed for _ in range(3)] == [True, True, False]
+        assert (await run_checks([store.check]))["rate-limits"].error.startswith("Rate limits are counted in")
         runner.cut_off = False
         assert (await store.take("a", policy)).allowed
+        assert (await run_checks([store.check]))["rate-limits"].ok
+
+
+async def test_redis_is_left_alone_for_a_while_after_an_outage(redis_url: str) -> None:
+    async with Client.from_url(redis_url) as client:
+        runner = Runner(client)
+        store = SharedRates(runner, "shelf", pause=3600)
+        runner.cut_off = True
+        for _ in range(20):
+            await store.take("a", RatePolicy(50, 60))
+        assert runner.asked == 1
 
 
 def test_rates_are_read() -> None:

@@ -4,7 +4,7 @@ The generic cell rate algorithm (ITU-T I.371): one number for each caller, no bu
 window whose edge lets two quotas through. Answers tell the state in ``RateLimit`` and ``RateLimit-Policy``
 (draft-ietf-httpapi-ratelimit-headers-10).
 
-Limits are kept in the process, or in a store that a service lends (see ``SharedRates``).
+Limits are kept in the process, or in Redis for all processes together (see ``sharedrates``).
 """
 
 from __future__ import annotations
@@ -12,20 +12,15 @@ from __future__ import annotations
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 from typing import Protocol
 
 from .auth.access import ANYONE, Principal
-from .logs import get_logger
-from .problems import TooManyRequests, Unavailable
+from .problems import TooManyRequests
 
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600}
-_MICRO = 1_000_000
 _REMEMBERED = 100_000
-
-log = get_logger("svc_common.ratelimit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,53 +96,6 @@ class LocalRates:
         if len(self._theoretical) > _REMEMBERED:
             self._theoretical.popitem(last=False)
         return verdict
-
-
-SHARED_SCRIPT = """\
-local clock = redis.call('TIME')
-local now = clock[1] * 1000000 + clock[2]
-local quota, window = tonumber(ARGV[1]), tonumber(ARGV[2])
-local interval = window / quota
-local base = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now)
-local following = base + interval
-local over = following - now - window
-if over > 1 then
-  return {0, 0, math.ceil(base - now), math.ceil(over)}
-end
-redis.call('SET', KEYS[1], string.format('%.0f', following), 'PX', math.ceil((following - now) / 1000))
-return {1, math.max(0, math.floor((1 - over) / interval)), math.ceil(following - now), 0}
-"""
-"""The same step inside Redis, by Redis's clock. KEYS: the caller. ARGV: quota, window in microseconds.
-
-Returns allowed (0 or 1), remaining, and two times in microseconds: until whole, until the next try."""
-
-
-class ScriptRunner(Protocol):
-    """Runs a Lua script in Redis: a service's store lends this, since drivers live there alone."""
-
-    async def __call__(self, script: str, keys: Sequence[str], arguments: Sequence[int]) -> Sequence[int]:
-        """The script's answer. Raises Unavailable when Redis does not answer."""
-        ...
-
-
-class SharedRates:
-    """Keeps limits in Redis, for all processes together; in this process while Redis is away."""
-
-    def __init__(self, run: ScriptRunner, *, prefix: str = "storefronts:rate:") -> None:
-        self._run = run
-        self._prefix = prefix
-        self._local = LocalRates()
-
-    async def take(self, key: str, policy: RatePolicy) -> Verdict:
-        """Count one request. An outage of Redis neither lifts the limits nor takes the service down."""
-        try:
-            allowed, remaining, reset, retry_after = await self._run(
-                SHARED_SCRIPT, [self._prefix + key], [policy.quota, policy.window * _MICRO]
-            )
-        except Unavailable:
-            log.warning("rate_limit_not_shared")
-            return await self._local.take(key, policy)
-        return Verdict(bool(allowed), remaining, reset / _MICRO, retry_after / _MICRO)
 
 
 class RateLimiter:

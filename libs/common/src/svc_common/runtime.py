@@ -37,6 +37,7 @@ from .ratelimit import LocalRates, RateLimiter, RatePolicy
 from .routing import check_routes
 from .service import Service
 from .settings import ServiceSettings
+from .sharedrates import SharedRates
 from .tls import serving_tls
 from .tracing import tracing
 
@@ -98,8 +99,12 @@ async def running(
             ),
             cors=CorsPolicy(settings.cors_origins),
             checks=tuple(service.checks(state)) if service.checks else (),
-            limiter=_limiter(service, settings, state),
         )
+        shared = await stack.enter_async_context(_shared_rates(service, settings))
+        if settings.rate_limit:
+            context.limiter = RateLimiter(RatePolicy.parse(settings.rate_limit), shared or LocalRates())
+        if shared is not None:
+            context.checks = (*context.checks, shared.check)
         routes = list(service.routes)
         if service.package:
             routes = [*openapi_routes(OpenApi(service.package, settings.base_path)), *routes]
@@ -133,11 +138,25 @@ async def running(
             await asyncio.gather(lag, return_exceptions=True)
 
 
-def _limiter(service: Service[Any, Any], settings: ServiceSettings, state: object) -> RateLimiter | None:
-    if not settings.rate_limit:
-        return None
-    shared = service.rates(state) if service.rates else None
-    return RateLimiter(RatePolicy.parse(settings.rate_limit), shared or LocalRates())
+@asynccontextmanager
+async def _shared_rates(
+    service: Service[Any, Any], settings: ServiceSettings
+) -> AsyncIterator[SharedRates | None]:
+    """Where all processes count rate limits together; None where there is no such place."""
+    if not settings.rate_limit or service.rates is None:
+        yield None
+        return
+    try:
+        run = service.rates(settings)
+    except ValueError as error:
+        raise StartError(f"cannot start: RATE_LIMIT_REDIS_URL: {error}") from None
+    if run is None:
+        yield None
+        return
+    try:
+        yield SharedRates(run, service.name)
+    finally:
+        await run.close()
 
 
 class _TornadoServer(HTTPServer):

@@ -13,9 +13,9 @@ from typing_extensions import TypeVar
 from .auth import Issuer
 from .handler import ServiceHandler
 from .health import Check
-from .ratelimit import RateStore
 from .routing import Route, RouteError, check_routes
 from .settings import ServiceSettings
+from .sharedrates import ScriptRunner
 
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
 StateT = TypeVar("StateT", default=None)
@@ -32,8 +32,8 @@ class Service(Generic[SettingsT, StateT]):
     ``lifespan`` opens what the handlers use (a store) and yields it as their ``self.state``; it must not wait
     for a store that is not there yet. ``checks`` makes the readiness checks from that state. ``package``
     is the Python package that carries ``openapi.yaml``; without it there is no ``/openapi.json``. ``issuer``
-    is for the service that makes the tokens; ``rates`` lends a place where rate limits are kept for all
-    processes together.
+    is for the service that makes the tokens; ``rates`` lends a Redis in which all processes count rate limits
+    together, where the settings name one (ValueError for an address that is of no use).
 
     Raises RouteError for a route that declares no access.
     """
@@ -47,7 +47,7 @@ class Service(Generic[SettingsT, StateT]):
         lifespan: Callable[[SettingsT], AbstractAsyncContextManager[StateT]] | None = None,
         checks: Callable[[StateT], Sequence[Check]] | None = None,
         issuer: Callable[[StateT], Issuer | None] | None = None,
-        rates: Callable[[StateT], RateStore | None] | None = None,
+        rates: Callable[[SettingsT], ScriptRunner | None] | None = None,
         package: str | None = None,
         description: str = "",
     ) -> None:

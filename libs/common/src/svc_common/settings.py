@@ -150,6 +150,12 @@ class ServiceSettings(BaseSettings):
         pattern=r"^([1-9][0-9]{0,8}/(second|minute|hour))?$",
         description="Requests a token, or an address without one, may make: `600/minute`. Empty: any.",
     )
+    rate_limit_redis_url: SecretStr = Field(
+        SecretStr(""),
+        validation_alias=AliasChoices("rate_limit_redis_url", "redis_url"),
+        description="Redis in which all processes count them together, `redis://` or `rediss://`; that of "
+        "`REDIS_URL` when empty, and without both each process counts by itself.",
+    )
     tls_cert_file: str = Field(
         "", description="Path of a certificate chain (PEM): the API speaks TLS 1.2 and newer."
     )

@@ -13,6 +13,7 @@ from .handlers.files import FileHandler
 from .handlers.manage import AggregateHandler, IndexesHandler, SchemaHandler, StatsHandler
 from .settings import MongoSettings
 from .state import checks, connect
+from .store.rates import open_rates
 
 STRUCTURE = {"GET": READ, "POST": ADMIN, "PUT": ADMIN, "DELETE": ADMIN}
 
@@ -35,6 +36,7 @@ service = Service(
     routes=routes,
     lifespan=connect,
     checks=checks,
+    rates=open_rates,
     package="mongo_svc",
     description="Documents and catalogs over MongoDB.",
 )

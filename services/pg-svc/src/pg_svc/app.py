@@ -12,6 +12,7 @@ from pg_svc.handlers.protocol import RestState
 from pg_svc.handlers.rest import FunctionHandler, RootHandler, TableHandler, UnknownHandler
 from pg_svc.settings import PgSettings
 from pg_svc.store.database import Database
+from pg_svc.store.rates import open_rates
 from svc_common import READ, READ_WRITE, Check, Route, Service
 
 routes = [
@@ -43,6 +44,7 @@ service = Service(
     routes=routes,
     lifespan=connect,
     checks=checks,
+    rates=open_rates,
     issuer=lambda state: state.accounts,
     package="pg_svc",
     description="Tables and functions of a PostgreSQL database over HTTP: the PostgREST protocol.",

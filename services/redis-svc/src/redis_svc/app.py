@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from svc_common import ADMIN, READ, READ_WRITE, Check, Route, Service
-from svc_common.ratelimit import SharedRates
 
 from .handlers.commands import (
     BodyCommandHandler,
@@ -17,7 +16,7 @@ from .handlers.streams import ChannelHandler, StreamHandler
 from .handlers.subscriptions import MonitorHandler, PatternSubscribeHandler, SubscribeHandler
 from .settings import RedisSettings
 from .store import open_store
-from .store.rates import RateScripts
+from .store.rates import open_rates
 
 routes = [
     Route("/v1/records", RecordListHandler, READ),
@@ -42,7 +41,7 @@ service = Service(
     routes=routes,
     lifespan=open_store,
     checks=lambda store: [Check("redis", store.ping)],
-    rates=lambda store: SharedRates(RateScripts(store.topology)),
+    rates=open_rates,
     package="redis_svc",
     description="Records and commands over Redis.",
 )

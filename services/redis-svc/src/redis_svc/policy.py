@@ -11,8 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from svc_common import Access
+from svc_common.sharedrates import RESERVED_PREFIX
 
-from .command_table import CommandInfo
+from .command_table import CommandInfo, keys_of
+from .replies import Command
+
+COUNTERS = RESERVED_PREFIX.encode()
+"""What the keys of the rate limits begin with. They are not for the API's callers, whom they limit."""
 
 _HARMLESS_CONNECTION = frozenset(("ping", "echo", "command"))
 _TAKES_THE_CONNECTION = frozenset(("monitor", "sync", "psync", "replconf", "client|no-evict"))
@@ -63,6 +68,14 @@ class Policy:
         if scope < Access.WRITE and not reads_only(info):
             return f"NOPERM {name} needs a token with the scope write"
         return None
+
+
+def names_a_counter(info: CommandInfo, command: Command) -> bool:
+    """Whether a command has a key of the rate limits; any argument counts where keys cannot be told."""
+    if not any(word.startswith(COUNTERS) for word in command):
+        return False
+    keys = keys_of(info, command)
+    return any(word.startswith(COUNTERS) for word in (command if keys is None else keys))
 
 
 def takes_connection(info: CommandInfo) -> bool:

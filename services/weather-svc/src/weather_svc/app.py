@@ -9,6 +9,7 @@ from .handlers.current import CurrentHandler
 from .handlers.forecast import ForecastHandler, ForecastPngHandler, ForecastSvgHandler
 from .handlers.places import PlacesHandler
 from .settings import WeatherSettings
+from .store import open_rates
 
 routes = [
     Route("/v1/current", CurrentHandler, READ),
@@ -24,6 +25,7 @@ service = Service(
     routes=routes,
     lifespan=connect,
     checks=checks,
+    rates=open_rates,
     package="weather_svc",
     description="Current weather and forecasts over public weather APIs.",
 )

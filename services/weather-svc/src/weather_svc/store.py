@@ -18,6 +18,9 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from svc_common import StoreUnavailable, observe_store
+from svc_common.sharedrates import ClientScripts
+
+from .settings import WeatherSettings
 
 _PREFIX = "weather:"
 _FAILURE_SECONDS = 1.0
@@ -62,12 +65,7 @@ class RedisStore:
     """Shared entries, leads and budgets. Every method raises StoreUnavailable when Redis does not answer."""
 
     def __init__(self, url: str, timeout: float) -> None:
-        self._redis: Redis = Redis.from_url(
-            url,
-            socket_timeout=timeout,
-            socket_connect_timeout=timeout,
-            retry=Retry(NoBackoff(), 0),
-        )
+        self._redis = _client(url, timeout)
         self._take = self._redis.register_script(_TAKE)
         self._lead = self._redis.register_script(_LEAD)
         self._release = self._redis.register_script(_RELEASE)
@@ -131,6 +129,18 @@ async def _call(operation: str) -> AsyncIterator[None]:
             yield
         except (RedisError, OSError, TimeoutError) as error:
             raise StoreUnavailable("redis") from error
+
+
+def open_rates(settings: WeatherSettings) -> ClientScripts | None:
+    """Where replicas count rate limits together, if that is set. ValueError for an unreadable address."""
+    url = settings.rate_limit_redis_url.get_secret_value()
+    return ClientScripts(_client(url, settings.store_timeout)) if url else None
+
+
+def _client(url: str, timeout: float) -> Redis:
+    return Redis.from_url(
+        url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0)
+    )
 
 
 def _milliseconds(seconds: float) -> int:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 from svc_common import BadRequest, Event, NotFound, PreconditionFailed, ServiceHandler
 from svc_common.conditional import GZIP_SUFFIX
+from svc_common.sharedrates import RESERVED_PREFIX
 
 from ..live import json_event
 from ..store import Store
@@ -16,6 +17,7 @@ from ..store.watching import State, tag_of_state
 from .feeds import record_states, state_as_json
 from .raw import RawBodyHandler
 
+OWN_PREFIXES = (COMPANION_PREFIX.decode(), RESERVED_PREFIX)
 _MOST_SECONDS = 2**32
 _STRONG_TAG = re.compile(r'(?<![^\s,])"([0-9a-f]+(?:-gzip)?)"')
 
@@ -24,9 +26,9 @@ class RecordHandler(RawBodyHandler):
     """``/v1/records/{key}``."""
 
     async def prepare(self) -> None:
-        """Admit the request; the keys that hold content types are not for it."""
+        """Admit the request; the keys that hold content types and rate limits are not for it."""
         await super().prepare()
-        if self.path_kwargs["key"].startswith(COMPANION_PREFIX.decode()):
+        if self.path_kwargs["key"].startswith(OWN_PREFIXES):
             raise BadRequest("Keys with this prefix belong to the service itself.")
 
     async def get(self, key: str) -> None:

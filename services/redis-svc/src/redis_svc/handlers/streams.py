@@ -13,6 +13,7 @@ from ..store.listener import SlowReader
 from ..store.watching import Entry
 from .feeds import messages, stream_entries
 from .raw import RawBodyHandler
+from .records import OWN_PREFIXES
 
 _MOST_FIELDS = 1000
 
@@ -64,6 +65,8 @@ class StreamHandler(ServiceHandler[Store]):
 
     async def post(self, key: str) -> None:
         """Append an entry: a JSON object of fields."""
+        if key.startswith(OWN_PREFIXES):
+            raise BadRequest("Keys with this prefix belong to the service itself.")
         value = self.read_json()
         if not isinstance(value, dict) or not value or len(value) > _MOST_FIELDS:
             raise BadRequest(f"Send the fields as a JSON object with 1 to {_MOST_FIELDS} members.")

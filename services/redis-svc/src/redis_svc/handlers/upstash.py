@@ -14,7 +14,7 @@ from svc_common import Access, BadRequest, MethodNotAllowed
 from svc_common.auth import bearer
 
 from ..command_table import CommandInfo, CommandTable, unknown_command
-from ..policy import Policy
+from ..policy import Policy, names_a_counter
 from ..replies import Command, Reply, ServerError
 from ..settings import RedisSettings
 from ..upstash import answers
@@ -66,6 +66,8 @@ class UpstashHandler(RawBodyHandler):
         if info is None:
             return None, ServerError(unknown_command(command))
         refusal = policy.refusal(info, scope)
+        if refusal is None and names_a_counter(info, command):
+            refusal = "NOPERM this key is one of the rate limits'"
         return info, None if refusal is None else ServerError(refusal)
 
     @contextmanager

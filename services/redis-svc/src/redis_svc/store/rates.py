@@ -1,4 +1,4 @@
-"""Lends Redis to the rate limits, so that all processes count together."""
+"""The Redis in which all processes count rate limits together. It may be another one than the API's."""
 
 from __future__ import annotations
 
@@ -6,12 +6,18 @@ from collections.abc import Sequence
 
 from svc_common import StoreUnavailable, observe_store
 
+from ..address import parse_address
+from ..settings import RedisSettings
+from .node import Limits
+from .open import open_topology
 from .scripts import Script
 from .topology import Topology
 
+_LARGEST_REPLY = 2**16
+
 
 class RateScripts:
-    """Runs the limits' script on the server that holds a caller's key."""
+    """Runs the limits' script on the server that holds a caller's key, on connections of its own."""
 
     def __init__(self, topology: Topology) -> None:
         self._topology = topology
@@ -29,3 +35,14 @@ class RateScripts:
         if not isinstance(reply, list):
             raise StoreUnavailable("redis")
         return [number for number in reply if isinstance(number, int)]
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._topology.close()
+
+
+def open_rates(settings: RedisSettings) -> RateScripts:
+    """Connects when the first request is counted. ValueError for an address that cannot be read."""
+    url = settings.rate_limit_redis_url.get_secret_value()
+    limits = Limits(timeout=settings.store_timeout, max_reply=_LARGEST_REPLY)
+    return RateScripts(open_topology(parse_address(url) if url else settings.address(), limits))

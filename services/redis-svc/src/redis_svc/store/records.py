@@ -16,6 +16,7 @@ from redis.crc import key_slot
 
 from svc_common import Conflict, PreconditionFailed, observe_store
 
+from ..policy import COUNTERS
 from ..replies import Reply, raised
 from .scripts import Script
 from .topology import Topology
@@ -226,7 +227,7 @@ def _scan_reply(reply: list[Reply]) -> tuple[bytes, list[str]]:
     keys = []
     for name in names:
         assert isinstance(name, bytes)
-        if name.startswith(COMPANION_PREFIX):
+        if name.startswith((COMPANION_PREFIX, COUNTERS)):
             continue
         try:
             keys.append(name.decode())

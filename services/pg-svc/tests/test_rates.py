@@ -1,0 +1,27 @@
+"""Rate limits that several processes of pg-svc count together in Redis."""
+
+from __future__ import annotations
+
+import pytest
+
+from pg_svc.app import service
+from svc_common.process import StartError
+from svc_common.testing import serving
+from svc_common.testing.quota import SHARED_QUOTA, check_shared_quota
+
+
+async def test_a_quota_counts_for_all_processes(postgres_database: str, redis_url: str) -> None:
+    settings = {"DATABASE_URL": postgres_database, "REDIS_URL": redis_url, **SHARED_QUOTA}
+    async with serving(service, **settings) as one, serving(service, **settings) as two:
+        await check_shared_quota(one, two, "/rest/todos")
+
+
+async def test_an_address_that_cannot_be_read(postgres_database: str) -> None:
+    with pytest.raises(StartError, match="RATE_LIMIT_REDIS_URL"):
+        async with serving(
+            service,
+            DATABASE_URL=postgres_database,
+            RATE_LIMIT_REDIS_URL="http://nowhere",
+            RATE_LIMIT="1/hour",
+        ):
+            pass
