@@ -48,8 +48,16 @@ ITEMS = [
     }
     for number in range(10_000)
 ]
-BY_NAME = {OURS_NAME: "/v1/items/n7", EVE: "/items/n7", FASTAPI: "/items/n7"}
-PAGE = {OURS_NAME: "/v1/items?limit=100", EVE: "/items?max_results=100", FASTAPI: "/items?limit=100"}
+NAMES = tuple(f"n{number * 7 % READ}" for number in range(READ))  # each asked for once in so many requests
+BY_NAME = {
+    name: tuple(f"{prefix}/items/{one}" for one in NAMES)
+    for name, prefix in ((OURS_NAME, "/v1"), (EVE, ""), (FASTAPI, ""))
+}
+PAGE = {
+    OURS_NAME: ("/v1/items?limit=100",),
+    EVE: ("/items?max_results=100",),
+    FASTAPI: ("/items?limit=100",),
+}
 BULK = {OURS_NAME: "/v1/bulk", EVE: "/bulk", FASTAPI: "/bulk"}
 
 
@@ -69,7 +77,7 @@ def run(lab: Lab) -> Iterator[Table]:
             ("A document by its name", BY_NAME, {EVE: 2.0, FASTAPI: 1.2}),
             (f"A page of 100 of {READ} documents", PAGE, {}),
         ):
-            contenders = [Contender(one, (Request(paths[name]),)) for name, one in servers.items()]
+            contenders = [Contender(one, tuple(map(Request, paths[name]))) for name, one in servers.items()]
             goals = [Goal(peer, factor) for peer, factor in factors.items()]
             if factors:
                 goals.append(Goal(FASTAPI, 1.5, ("cpu",)))
@@ -82,10 +90,10 @@ def _servers(url: str) -> list[Server]:
     store, port = {"MONGODB_URI": url}, free_port()
     gunicorn = ("-m", "gunicorn", "eve_peer:app", "--chdir", str(HERE / "peers"), "-w", "1")
     return [
-        service(OURS_NAME, "-m", "mongo_svc", probe=BY_NAME[OURS_NAME], **store),
-        Server(EVE, (PEERS, *gunicorn, "-b", f"127.0.0.1:{port}"), store, BY_NAME[EVE], port=port),
+        service(OURS_NAME, "-m", "mongo_svc", probe=BY_NAME[OURS_NAME][0], **store),
+        Server(EVE, (PEERS, *gunicorn, "-b", f"127.0.0.1:{port}"), store, BY_NAME[EVE][0], port=port),
         uvicorn(
-            FASTAPI, "fastapi_peer:app", HERE / "peers", "--no-access-log", probe=BY_NAME[FASTAPI], **store
+            FASTAPI, "fastapi_peer:app", HERE / "peers", "--no-access-log", probe=BY_NAME[FASTAPI][0], **store
         ),
     ]
 

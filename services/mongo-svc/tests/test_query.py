@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
+from pymongo import MongoClient
 
 from svc_common.testing import TestedService
 
@@ -238,3 +240,28 @@ async def test_exports_are_lines_that_can_be_imported_again(svc: TestedService) 
     )
     assert json.loads(again.text)["inserted"] == 1100
     assert (await svc.client.get("/v1/copies/n7")).json() == {"v": 7, "$x": ["ü"]}
+
+
+async def test_documents_that_others_stored_are_shown_as_they_are(
+    svc: TestedService, mongo_database: str
+) -> None:
+    stored = [
+        {"_id": 'a "quoted"\nkey', "name": "a", "created": "yesterday", "revision": "first", "content": 1},
+        {"_id": 2, "name": "b", "updated": 5, "revision": 2.0, "content": datetime(2024, 5, 6, tzinfo=UTC)},
+        {"_id": 3, "name": "c", "created": datetime(2024, 5, 6, 7, 8, 9, 123000, tzinfo=UTC)},
+    ]
+    with MongoClient[dict[str, Any]](mongo_database) as client:
+        client.get_default_database().things.insert_many(stored)
+    answer = await svc.client.get("/v1/things", params={"sort": "name"})
+    assert answer.json()["documents"] == [
+        {"name": "a", "content": 1, "revision": "first", "created": "yesterday"},
+        {"name": "b", "content": {"$date": "2024-05-06T00:00:00Z"}, "revision": 2.0, "updated": 5},
+        {"name": "c", "created": "2024-05-06T07:08:09.123Z"},
+    ]
+    answers = [await svc.client.get(f"/v1/things/{name}") for name in "abc"]
+    assert [answer.json() for answer in answers] == [1, {"$date": "2024-05-06T00:00:00Z"}, None]
+    for answer, name in zip(answers, "abc", strict=True):
+        again = await svc.client.get(f"/v1/things/{name}", headers={"If-None-Match": answer.headers["etag"]})
+        assert again.status_code == 304
+    replaced = await svc.client.put("/v1/things/b", json=2, headers={"If-Match": answers[1].headers["etag"]})
+    assert replaced.status_code == 204

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import base64
 import math
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -27,6 +28,7 @@ from bson import (
 )
 
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
+_EPOCH = datetime(1970, 1, 1)
 _YEAR_9999 = 253402300799999
 _REGEX_FLAGS = ((2, "i"), (4, "l"), (8, "m"), (16, "s"), (32, "u"), (64, "x"))
 
@@ -50,11 +52,26 @@ def canonical(value: Any) -> bytes:
 
 
 def iso_date(value: datetime | DatetimeMS) -> str:
-    """``2024-05-06T07:08:09.123Z``; milliseconds are left out when they are zero."""
-    if isinstance(value, DatetimeMS):
-        return str(int(value))
-    text = value.isoformat(timespec="milliseconds")
-    return f"{text[:19]}Z" if text[20:23] == "000" else f"{text[:23]}Z"
+    """``2024-05-06T07:08:09.123Z``; milliseconds are left out when they are zero.
+
+    Milliseconds since 1970 as a number for what is not in the years 1 to 9999.
+    """
+    seconds, milliseconds = divmod(_milliseconds(value), 1000)
+    try:
+        text = _iso_second(seconds)
+    except OverflowError:
+        return str(seconds * 1000 + milliseconds)
+    return f"{text}.{milliseconds:03}Z" if milliseconds else f"{text}Z"
+
+
+def shown_date(value: Any) -> Any:
+    """A date as ``iso_date``; what else somebody's program has stored in its place stays what it is."""
+    return iso_date(value) if isinstance(value, (datetime, DatetimeMS)) else value
+
+
+@lru_cache(maxsize=4096)
+def _iso_second(seconds: int) -> str:
+    return (_EPOCH + timedelta(seconds=seconds)).isoformat()
 
 
 def _plain(value: Any) -> Any:
@@ -90,7 +107,7 @@ def _relaxed(value: Any) -> Any:
             return int(value)
         case datetime() | DatetimeMS():
             milliseconds = _milliseconds(value)
-            if 0 <= milliseconds <= _YEAR_9999 and isinstance(value, datetime):
+            if 0 <= milliseconds <= _YEAR_9999:
                 return {"$date": iso_date(value)}
             return {"$date": {"$numberLong": str(milliseconds)}}
     return _wrapped(value)

@@ -9,7 +9,7 @@ from svc_common import BadRequest
 
 from ..cursors import after
 from ..listing import NAMED, both, read_fields, read_filter, read_sort, values_at
-from ..rendering import iso_date
+from ..rendering import shown_date
 from ..store import DEFAULT, Query, Reading
 from .base import MongoHandler
 
@@ -71,5 +71,5 @@ def rendered(stored: dict[str, Any]) -> dict[str, Any]:
     item: dict[str, Any] = {key: stored[key] for key in ("name", "content", "revision") if key in stored}
     for key in ("created", "updated"):
         if key in stored:
-            item[key] = iso_date(stored[key])
+            item[key] = shown_date(stored[key])
     return item

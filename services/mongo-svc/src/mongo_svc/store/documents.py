@@ -6,9 +6,11 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import blake2b
 from typing import Any, TypeVar
 
 import stamina
+from bson import ObjectId
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
@@ -16,6 +18,7 @@ from svc_common import Conflict
 
 from .connection import Collection, Connection, Stored
 from .queries import DEFAULT, Reading
+from .reads import NamedReads
 
 NAME_INDEX = "name_1"
 
@@ -43,13 +46,17 @@ class Document:
     @classmethod
     def from_stored(cls, stored: Stored) -> Document:
         """The document in the form that MongoDB keeps."""
-        revision = stored.get("revision", 0)
+        key, revision = stored["_id"], stored.get("revision")
+        if not isinstance(revision, (int, float)):
+            revision = 0
+        if not isinstance(key, ObjectId):  # of somebody else's making, and perhaps nothing for a header
+            key = blake2b(repr(key).encode(), digest_size=12).hexdigest()
         return cls(
             id=stored["_id"],
             name=stored["name"],
             content=stored.get("content"),
-            revision=revision,
-            tag=f"{revision}-{stored['_id']}",
+            revision=int(revision),
+            tag=f"{revision}-{key}",
         )
 
 
@@ -62,15 +69,15 @@ class Documents:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._reads = NamedReads(connection)
         self._indexed: dict[str, float] = {}
 
     def _collection(self, collection: str) -> Collection:
         return self._connection.database.get_collection(collection)
 
     async def read(self, collection: str, name: str, reading: Reading = DEFAULT) -> Document | None:
-        """The document, None where there is none."""
-        async with self._connection.call("find"):
-            stored = await reading.apply(self._collection(collection)).find_one({"name": name})
+        """The document, None where there is none. Its content must not be changed."""
+        stored = await self._reads.read(collection, name, reading)
         return None if stored is None else Document.from_stored(stored)
 
     async def store(self, collection: str, name: str, content: Any) -> Document:
@@ -110,7 +117,7 @@ class Documents:
         await self.ensure_index(collection)
 
         async def attempt() -> Document:
-            before = await self.read(collection, name)
+            before = await self._before(collection, name)
             content = compute(before)
             if before is None:
                 return await self._create(collection, name, content)
@@ -126,7 +133,7 @@ class Documents:
             return result.deleted_count > 0
 
         async def attempt() -> bool:
-            before = await self.read(collection, name)
+            before = await self._before(collection, name)
             allow(None if before is None else before.tag)
             if before is None:
                 return False
@@ -158,6 +165,12 @@ class Documents:
             # Sparse: documents without a name may live in the same collection
             await self._collection(collection).create_index("name", name=NAME_INDEX, unique=True, sparse=True)
         self._indexed[collection] = now + _INDEX_TRUST_SECONDS
+
+    async def _before(self, collection: str, name: str) -> Document | None:
+        """The document that is to be written over."""
+        async with self._connection.call("find"):
+            stored = await self._collection(collection).find_one({"name": name})
+        return None if stored is None else Document.from_stored(stored)
 
     async def _create(self, collection: str, name: str, content: Any) -> Document:
         now = present()

@@ -9,7 +9,7 @@ from typing import Any
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import make_read_preference
 
-from .connection import Collection, Connection, Stored
+from .connection import PLAIN_DATES, Collection, Connection, Stored
 
 EXPORT_BATCH = 500
 
@@ -99,7 +99,8 @@ class Queries:
                 await cursor.close()
 
     def _collection(self, query: Query) -> Collection:
-        return query.reading.apply(self._connection.database.get_collection(query.collection))
+        target = self._connection.database.get_collection(query.collection, PLAIN_DATES)
+        return query.reading.apply(target)
 
     def _find(self, query: Query) -> Any:
         cursor = self._collection(query).find(query.filter, query.fields).max_time_ms(self._milliseconds)
