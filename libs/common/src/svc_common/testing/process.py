@@ -38,8 +38,9 @@ def free_port() -> int:
 class ServiceProcess:
     """``python -m MODULE`` on free ports, as a context manager.
 
-    The process gets ``environment`` and, of the test's own, only HTTP_SERVER. ``log`` is what it has
-    written to stderr so far. Leaving the block ends it; a test that cares about its exit calls ``stop``.
+    The process gets ``environment`` and, of the test's own, only HTTP_SERVER and PYTHONPATH. ``log`` is what
+    it has written to stderr so far. Leaving the block ends it; a test that cares about its exit calls
+    ``stop``.
     """
 
     def __init__(self, module: str, **environment: str) -> None:
@@ -51,7 +52,7 @@ class ServiceProcess:
             "PYTHONWARNINGS": "error",
             "AUTH_MODE": "none",
             "LOG_FORMAT": "json",
-            **{name: os.environ[name] for name in ("HTTP_SERVER",) if name in os.environ},
+            **{name: os.environ[name] for name in ("HTTP_SERVER", "PYTHONPATH") if name in os.environ},
             **environment,
             "SERVER_PORT": str(self.port),
             "ADMIN_PORT": str(self.admin_port),
