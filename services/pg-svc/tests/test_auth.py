@@ -109,6 +109,8 @@ async def test_privileges(svc: TestedService) -> None:
     assert (anonymous.status_code, anonymous.json()["code"]) == (401, "42501")
     denied = await svc.client.get("/rest/secrets", headers=token(role="pgsvc_user"))
     assert denied.status_code == 200
+    roleless = await svc.client.get("/rest/diary", headers=token(sub="ann"))
+    assert (roleless.status_code, roleless.headers["WWW-Authenticate"]) == (401, "Bearer")
     refused = await svc.client.patch(
         "/rest/author_names?id=eq.1", headers=token(role="pgsvc_user"), json={"name": "x"}
     )

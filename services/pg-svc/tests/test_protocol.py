@@ -11,6 +11,7 @@ import pytest
 
 from svc_common.testing import ServiceProcess
 
+from .protocol_calls import CALL_CASES
 from .protocol_cases import CASES, Case
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def answers(library: Library) -> Iterator[Answers]:
         yield Answers(client)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [*CASES, *CALL_CASES], ids=lambda case: case.name)
 def test_case(answers: Answers, case: Case) -> None:
     response = answers.client.request(
         case.method, case.path, headers=case.headers, content=case.content, json=case.body

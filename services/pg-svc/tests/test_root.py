@@ -41,7 +41,7 @@ async def test_it_describes_what_the_role_may_see(library: Library) -> None:
     assert "/books" in document["paths"]
     assert "/diary" not in document["paths"]
     assert document["definitions"]["books"]["properties"]["author_id"] == {
-        "format": "integer",
+        "format": "int32",
         "type": "integer",
         "description": "Note:\nThis is a Foreign Key to `authors.id`.<fk table='authors' column='id'/>",
     }

@@ -24,7 +24,7 @@ from svc_common.audit import audit
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The role (None: the login role), the token's claims, and whether there was a valid token."""
+    """The role (None: the login role), the token's claims, and whether it is more than anybody's role."""
 
     role: str | None
     claims: dict[str, Any] = field(default_factory=dict)
@@ -79,7 +79,7 @@ class Roles:
         role = role if role is not None else self._anonymous
         if role is None:
             raise token_required()
-        return Caller(role, {**claims, "role": role}, True)
+        return Caller(role, {**claims, "role": role}, role != self._anonymous)
 
 
 def _bearer(authorization: str | None) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,6 +29,8 @@ _TYPES = {
     "json": None,
     "jsonb": None,
 }
+# OpenAPI 2 has names of its own for the sizes of integers
+_FORMATS = {"smallint": "int32", "integer": "int32", "bigint": "int64"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,10 @@ def swagger(
     routines: Sequence[Routine],
     description: str | None,
     server: Server,
+    *,
+    unqualified: Sequence[str] = (),
 ) -> Document:
-    """The whole document."""
+    """The whole document. Types of functions' parameters go without the names of ``unqualified`` schemas."""
     title, text = _summary(description)
     document: Document = {
         "swagger": "2.0",
@@ -81,7 +85,7 @@ def swagger(
         "paths": {
             "/": _root_path(),
             **{f"/{table.id.name}": _table_path(table) for table in tables},
-            **{f"/rpc/{routine.id.name}": _routine_path(routine) for routine in routines},
+            **{f"/rpc/{routine.id.name}": _routine_path(routine, unqualified) for routine in routines},
         },
         "definitions": {table.id.name: _definition(schema, table) for table in tables},
         "parameters": _parameters(tables),
@@ -173,7 +177,8 @@ def _table_path(table: Table) -> Document:
     return path
 
 
-def _routine_path(routine: Routine) -> Document:
+def _routine_path(routine: Routine, unqualified: Sequence[str]) -> Document:
+    parameters = [_with_short_type(parameter, unqualified) for parameter in routine.parameters]
     common = {
         "tags": [f"(rpc) {routine.id.name}"],
         **_told(routine.description),
@@ -182,7 +187,7 @@ def _routine_path(routine: Routine) -> Document:
     }
     body: Document = {
         "type": "object",
-        "properties": {p.name: _parameter_schema(p) for p in routine.parameters},
+        "properties": {p.name: _parameter_schema(p) for p in parameters},
     }
     required = [p.name for p in routine.parameters if p.required]
     if required:
@@ -190,7 +195,7 @@ def _routine_path(routine: Routine) -> Document:
     if routine.description is not None:
         body["description"] = routine.description
     return {
-        "get": {**common, "parameters": [_query_parameter(p) for p in routine.parameters]},
+        "get": {**common, "parameters": [_query_parameter(p) for p in parameters]},
         "post": {
             **common,
             "parameters": [
@@ -201,8 +206,20 @@ def _routine_path(routine: Routine) -> Document:
     }
 
 
+def _with_short_type(parameter: Parameter, unqualified: Sequence[str]) -> Parameter:
+    for schema in unqualified:
+        for prefix in (schema + ".", '"' + schema.replace('"', '""') + '".'):
+            if parameter.type.startswith(prefix):
+                return replace(parameter, type=parameter.type.removeprefix(prefix))
+    return parameter
+
+
+def _format(kind: str) -> str:
+    return _FORMATS.get(kind, kind)
+
+
 def _parameter_schema(parameter: Parameter) -> Document:
-    return {"format": parameter.type, **_type_and_items(parameter.type)}
+    return {"format": _format(parameter.type), **_type_and_items(parameter.type)}
 
 
 def _query_parameter(parameter: Parameter) -> Document:
@@ -211,11 +228,11 @@ def _query_parameter(parameter: Parameter) -> Document:
         item = parameter.type.removesuffix("[]")
         described["type"] = "array"
         described["collectionFormat"] = "multi"
-        described["items"] = {"format": item, "type": _type(item) or "string"}
+        described["items"] = {"format": _format(item), "type": _type(item) or "string"}
         return described
     kind = _type(parameter.type)
     described["type"] = "string" if kind in (None, "array") else kind
-    described["format"] = parameter.type
+    described["format"] = _format(parameter.type)
     return described
 
 
@@ -236,7 +253,7 @@ def _definition(schema: Schema, table: Table) -> Document:
 
 
 def _property(schema: Schema, table: Table, column: Column) -> Document:
-    described: Document = {"format": column.base_type, **_type_and_items(column.base_type)}
+    described: Document = {"format": _format(column.base_type), **_type_and_items(column.base_type)}
     text = _column_text(schema, table, column)
     if text is not None:
         described["description"] = text

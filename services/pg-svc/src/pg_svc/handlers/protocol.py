@@ -30,6 +30,7 @@ _EXPOSED = (
     "Transfer-Encoding, Range-Unit"
 )
 _BODILESS = (204, 304)
+_VARY = "Accept, Prefer, Range"
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,12 @@ class ProtocolHandler(ServiceHandler[RestState]):
         for name, value in answer.headers:
             self.add_header(name, value)
         self._common_headers()
+        if answer.status < 400 and not any(name.lower() == "vary" for name, _ in answer.headers):
+            self.add_vary(_VARY)
         if answer.status in _BODILESS or 100 <= answer.status < 200:
+            return
+        if self.request.method == "HEAD" and not answer.body:
+            self.flush()  # now: the answer to GET was not made, so that its length is not known
             return
         self.write(answer.body)
 

@@ -256,7 +256,14 @@ class RootHandler(RestHandler):
             for routine in overloads
             if name.schema == request.schema and (everything or routine.oid in oids)
         ]
-        document = swagger(schema, tables, routines, description, self._server())
+        document = swagger(
+            schema,
+            tables,
+            routines,
+            description,
+            self._server(),
+            unqualified=() if everything else (request.schema, *settings.pgrst_db_extra_search_path),
+        )
         headers = [("Content-Type", f"{media.OPENAPI}; charset=utf-8")]
         if request.profile is not None:
             headers.append(("Content-Profile", request.profile))

@@ -1,0 +1,19 @@
+"""Cases of the protocol: calls, errors and headers that every answer has."""
+
+from __future__ import annotations
+
+from .protocol_cases import Case, get
+
+VARY = "Accept, Prefer, Range, Accept-Encoding"
+
+HEADERS = [
+    get("/genres?id=eq.1", answer_headers={"Vary": VARY}),
+    Case("GET", "/nowhere", 404, answer_headers={"Vary": "Accept-Encoding"}),
+    # HEAD does not make the answer, so it cannot tell its length
+    Case("HEAD", "/genres", 200, text="", answer_headers={"Content-Length": None, "Content-Range": "0-2/*"}),
+    Case("HEAD", "/rpc/numbers", 200, text="", answer_headers={"Content-Length": None}),
+    Case("HEAD", "/", 200, text="", answer_headers={"Content-Length": None}),
+    Case("POST", "/rpc/nothing", 204, text="", answer_headers={"Content-Length": None}),
+]
+
+CALL_CASES = [*HEADERS]
