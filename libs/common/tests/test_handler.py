@@ -396,7 +396,7 @@ async def test_a_stream_says_goodbye_when_the_service_stops() -> None:
 
 
 async def test_a_quiet_stream_has_a_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("svc_common.handler.HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr("svc_common.streams.HEARTBEAT_SECONDS", 0.02)
     async with serving(service) as svc, svc.client.stream("GET", "/v1/ticks?forever=1") as answer:
         lines = answer.aiter_lines()
         seen = 0

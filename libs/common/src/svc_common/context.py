@@ -12,6 +12,7 @@ from .cors import CorsPolicy
 from .health import Check
 from .ratelimit import RateLimiter
 from .settings import ServiceSettings
+from .streams import EventStreams
 
 
 @dataclass
@@ -34,3 +35,5 @@ class ServiceContext:
     """Requests being served, event streams included."""
     streams: int = 0
     """Event streams and WebSockets being served."""
+    event_streams: EventStreams = field(default_factory=EventStreams)
+    """The event streams that are open."""

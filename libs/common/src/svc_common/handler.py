@@ -17,7 +17,7 @@ from typing_extensions import TypeVar
 
 from . import conditional, metrics
 from .events import CONTENT_TYPE as EVENT_STREAM
-from .events import GOODBYE, HEARTBEAT, HEARTBEAT_SECONDS, SLOW_READER_SECONDS, Event
+from .events import GOODBYE, HEARTBEAT, Event
 from .lifecycle import RequestLifecycle
 from .logs import get_logger
 from .negotiation import best_type, media_type
@@ -27,6 +27,7 @@ from .problems import (
     PreconditionFailed,
     UnsupportedMediaType,
 )
+from .streams import OpenStream
 
 log = get_logger("svc_common.handler")
 
@@ -134,40 +135,24 @@ class ServiceHandler(RequestLifecycle, Generic[StateT]):
         self.set_header("Content-Type", f"{EVENT_STREAM}; charset=utf-8")
         self.set_header("Cache-Control", "no-store")
         self.set_header("X-Accel-Buffering", "no")
+        self.write(HEARTBEAT)
+        sent = self.flush()
         iterator = aiter(events)
-        closing = asyncio.ensure_future(self.context.closing.wait())
-        upcoming: asyncio.Future[Event | bytes] | None = None
+        connection = self.request.connection
+        assert connection is not None
+        stream = OpenStream(self.context.event_streams, connection, sent, self._cut_off)
         try:
-            await self._send(b":\n\n")
-            if self.request.method == "HEAD":
+            if self.request.method == "HEAD" or self._client_gone:
                 return
-            while not self._client_gone:
-                if upcoming is None:
-                    upcoming = asyncio.ensure_future(anext(iterator))
-                done, _ = await asyncio.wait(
-                    (upcoming, closing), timeout=HEARTBEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED
-                )
-                if upcoming in done:
-                    finished, upcoming = upcoming, None
-                    try:
-                        item = finished.result()
-                    except StopAsyncIteration:
-                        return
-                    await self._send(item if isinstance(item, bytes) else item.encode())
-                elif closing in done:
-                    if self.goodbye is not None:
-                        await self._send(self.goodbye.encode())
-                    return
-                else:
-                    await self._send(HEARTBEAT)
+            if self.context.closing.is_set():
+                stream.end()
+            if not await stream.send_all(iterator) and self.goodbye is not None:
+                stream.write(self.goodbye.encode())
         except (StreamClosedError, asyncio.CancelledError):
             if not self._client_gone:
                 raise
         finally:
-            closing.cancel()
-            if upcoming is not None:
-                upcoming.cancel()
-                await asyncio.gather(upcoming, return_exceptions=True)
+            stream.close()
             if isinstance(iterator, AsyncGenerator):
                 await iterator.aclose()
 
@@ -180,17 +165,10 @@ class ServiceHandler(RequestLifecycle, Generic[StateT]):
             self.context.streams += 1
             metrics.STREAMS.labels(self.context.name).inc()
 
-    async def _send(self, data: bytes) -> None:
-        self.write(data)
-        sent = self.flush()
-        if not sent.done():
-            try:
-                await asyncio.wait_for(asyncio.shield(sent), SLOW_READER_SECONDS)
-            except TimeoutError:
-                log.info("slow_reader_cut_off", request_id=self.request_id)
-                self._client_gone = True
-                self.abort()
-                raise StreamClosedError from None
+    def _cut_off(self) -> None:
+        log.info("slow_reader_cut_off", request_id=self.request_id)
+        self._client_gone = True
+        self.abort()
 
 
 def parse_json(body: bytes) -> Any:

@@ -120,7 +120,10 @@ async def running(
         admin.add_sockets(admin_sockets)
         server.add_sockets(api_sockets)
         metrics.BUILD_INFO.labels(service.name, context.version).set(1)
-        lag = asyncio.create_task(metrics.measure_loop_lag(service.name))
+        background = [
+            asyncio.create_task(metrics.measure_loop_lag(service.name)),
+            asyncio.create_task(_end_event_streams(context)),
+        ]
         try:
             yield RunningService(
                 context=context,
@@ -134,8 +137,9 @@ async def running(
             await _drain(context, application, server)
             admin.stop()
             await admin.close_all_connections()
-            lag.cancel()
-            await asyncio.gather(lag, return_exceptions=True)
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -214,6 +218,11 @@ async def _drain(
     if not (finished and gone):
         log.warning("requests_cut_off", in_flight=context.in_flight)
     await server.close_all_connections()
+
+
+async def _end_event_streams(context: ServiceContext) -> None:
+    await context.closing.wait()
+    context.event_streams.end()
 
 
 async def _until(condition: Callable[[], bool], deadline: float) -> bool:
