@@ -37,6 +37,7 @@ from .problems import (
 from .routing import ADMIN, KNOWN, PUBLIC, READ, READ_WRITE, WRITE, Route, RouteError
 from .service import Service
 from .settings import CommaList, ServiceSettings, SettingsError, load_settings
+from .streams import PushedEvents
 
 __all__ = [
     "ADMIN",
@@ -62,6 +63,7 @@ __all__ = [
     "PreconditionRequired",
     "Principal",
     "Problem",
+    "PushedEvents",
     "Route",
     "RouteError",
     "Service",

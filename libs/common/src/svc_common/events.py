@@ -4,7 +4,8 @@ A handler gives an asynchronous iterator of events to ``ServiceHandler.stream_ev
 
 * the headers leave at once, so the client knows that it is connected;
 * each event leaves when the one before it has left, so a slow reader slows its own producer and nothing is
-  buffered for it; a reader that takes nothing for ``SLOW_READER_SECONDS`` is cut off;
+  buffered for it (a source that waits for nobody is ``PushedEvents``); a reader that takes nothing for
+  ``SLOW_READER_SECONDS`` is cut off;
 * a comment leaves every ``HEARTBEAT_SECONDS`` of silence, so proxies keep the connection;
 * when the service shuts down, or the iterator ends, the stream ends cleanly and clients reconnect with
   ``Last-Event-ID``.

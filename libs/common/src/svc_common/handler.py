@@ -167,7 +167,6 @@ class ServiceHandler(RequestLifecycle, Generic[StateT]):
 
     def _cut_off(self) -> None:
         log.info("slow_reader_cut_off", request_id=self.request_id)
-        self._client_gone = True
         self.abort()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -27,6 +28,17 @@ def run_loop(main: Coroutine[Any, Any, int]) -> int:
         factory = None
     with asyncio.Runner(loop_factory=factory) as runner:
         return runner.run(main)
+
+
+def collect_rarely() -> None:
+    """Let Python look for cycles less often, and never among what is there when the service starts.
+
+    A request leaves no cycles behind, and what it allocates lives for microseconds. To look at every open
+    connection and stream each time that 700 objects are new took a quarter of the time of a broadcast.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def stop_on_signals(stop: asyncio.Event) -> None:

@@ -29,6 +29,7 @@ from .openapi import OpenApi, openapi_routes
 from .process import (
     WORKER_VARIABLE,
     StartError,
+    collect_rarely,
     run_loop,
     stop_on_signals,
     stop_without_parent,
@@ -261,6 +262,7 @@ async def _serve(service: Service[Any, Any], settings: ServiceSettings) -> int:
             pid=os.getpid(),
             loop=type(asyncio.get_running_loop()).__module__,
         )
+        collect_rarely()
         await stop.wait()
         log.info("stopping", in_flight=server.context.in_flight)
     log.info("stopped")

@@ -7,6 +7,7 @@ each reader, a message to 18,000 readers took five times as long (``bench/redis`
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -58,7 +59,7 @@ class EventStreams:
 
 
 class OpenStream:
-    """One reader's stream, from its headers on. ``cut_off`` closes the connection of a reader that is slow."""
+    """One reader's stream, from its headers on. ``cut_off`` closes the connection of a slow reader."""
 
     __slots__ = ("_connection", "_cut_off", "_ending", "_sent", "_streams", "_task", "_waiting", "_wrote")
 
@@ -83,6 +84,8 @@ class OpenStream:
 
     async def send_all(self, events: AsyncIterator[Event | bytes]) -> bool:
         """Send each event when the one before it has left; False when the service ends the stream."""
+        if isinstance(events, PushedEvents):
+            events.write_now = self._write_now
         taken = 0
         try:
             while not self._ending:
@@ -91,6 +94,8 @@ class OpenStream:
                 self._waiting = True
                 item = await anext(events)
                 self._waiting = False
+                if not self._sent.done():  # of a heartbeat, or of an event that was pushed
+                    await self._sent
                 self.write(item if isinstance(item, bytes) else item.encode())
                 taken += 1
                 if taken % AT_ONCE == 0:
@@ -112,6 +117,12 @@ class OpenStream:
         self._wrote = asyncio.get_running_loop().time()
         self._streams.wrote(self, self._wrote)
 
+    def _write_now(self, data: bytes) -> bool:
+        if not (self._waiting and self._sent.done()):
+            return False
+        self.write(data)
+        return True
+
     def look(self, now: float) -> None:
         """Nothing was written for a while: send a heartbeat, unless the reader has not taken what was."""
         if self._sent.done():
@@ -119,6 +130,7 @@ class OpenStream:
         elif now - self._wrote < SLOW_READER_SECONDS:
             self._streams.wrote(self, now)
         else:
+            self.close()
             self._cut_off()
             self._task.cancel()
 
@@ -131,3 +143,63 @@ class OpenStream:
     def close(self) -> None:
         """The stream has ended."""
         self._streams.closed(self)
+
+
+class PushedEvents:
+    """Encoded events for one reader from a source that does not wait for it, such as a subscription.
+
+    Give it to ``ServiceHandler.stream_events``. While the reader keeps up, an event is written where it is
+    pushed, without waking the handler's task: of 27 µs for each reader of a broadcast 8 are saved. Else it
+    waits in a queue. Whoever is more than ``MOST_EVENTS`` or ``MOST_BYTES`` behind is told ``last``, and the
+    stream ends.
+    """
+
+    MOST_EVENTS = 1000
+    MOST_BYTES = 4 * 2**20
+
+    __slots__ = ("_bytes", "_last", "_over", "_queue", "_wake", "write_now")
+
+    def __init__(self, last: bytes = b"") -> None:
+        self._last = last
+        self._queue: deque[bytes] | None = None
+        self._bytes = 0
+        self._over = False
+        self._wake: asyncio.Future[None] | None = None
+        self.write_now: Callable[[bytes], bool] = _not_now
+        """Writes an event past the queue if that can be done; set by the stream."""
+
+    def push(self, data: bytes) -> None:
+        """An event has come."""
+        if self._over or (not self._queue and self.write_now(data)):
+            return
+        if self._queue is None:
+            self._queue = deque()
+        self._queue.append(data)
+        self._bytes += len(data)
+        if len(self._queue) > self.MOST_EVENTS or (self._bytes > self.MOST_BYTES and len(self._queue) > 1):
+            self._over = True
+            self._queue.clear()
+            if self._last:
+                self._queue.append(self._last)
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """The next event that was not written already."""
+        while not self._queue:
+            if self._over:
+                raise StopAsyncIteration
+            self._wake = asyncio.get_running_loop().create_future()
+            await self._wake
+        data = self._queue.popleft()
+        self._bytes -= len(data)
+        if not self._queue:
+            self._queue = None  # an empty deque is 0.7 KiB, and few readers need one again
+        return data
+
+
+def _not_now(_data: bytes) -> bool:
+    return False

@@ -15,6 +15,7 @@ from svc_common import Problem
 from ..live import id_order, record_state
 from ..store import Record, Store
 from ..store.hub import GAP, Gap, Kind, Message
+from ..store.listener import Listener
 from ..store.watching import Entry, State, tag_of_state
 
 _PAGE = 500
@@ -50,7 +51,8 @@ async def messages(store: Store, kind: Kind, name: str) -> AsyncIterator[AsyncIt
         while True:
             yield await listener.get()
 
-    async with store.hub.listen(kind, name.encode()) as listener:
+    listener: Listener[Message | Gap] = Listener()
+    async with store.hub.listen(kind, name.encode(), listener):
         yield items()
 
 

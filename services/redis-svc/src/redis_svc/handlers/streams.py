@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from svc_common import BadRequest, Event, NotAcceptable, ServiceHandler
+from svc_common import BadRequest, Event, NotAcceptable, PushedEvents, ServiceHandler
 
 from ..live import fields_as_text, is_stream_id, json_event
 from ..store import Store
 from ..store.hub import Gap, Message
 from ..store.listener import SlowReader
 from ..store.watching import Entry
-from .feeds import messages, stream_entries
+from .feeds import stream_entries
 from .raw import RawBodyHandler
 from .records import OWN_PREFIXES
 
@@ -25,24 +25,35 @@ class ChannelHandler(RawBodyHandler):
         """Every message from now on, as an event stream."""
         if not self.wants_events():
             raise NotAcceptable("This address answers text/event-stream.")
-        async with messages(self.state, "channel", channel) as items:
-            await self.stream_events(self._events(channel, items))
+        events = _ChannelEvents(channel)
+        async with self.state.hub.listen("channel", channel.encode(), events):
+            await self.stream_events(events)
 
     async def post(self, channel: str) -> None:
         """Publish the body."""
         self.write_json({"receivers": await self.state.publish(channel, self.request.body)})
 
-    async def _events(self, channel: str, items: AsyncIterator[Message | Gap]) -> AsyncIterator[Event]:
-        first = True
-        try:
-            async for item in items:
-                if isinstance(item, Gap):
-                    yield json_event("subscribed" if first else "gap", {"channel": channel})
-                    first = False
-                else:
-                    yield Event(event="message", data=item.payload.decode("utf-8", "replace"))
-        except SlowReader:
-            yield json_event("cut-off", {"reason": "slow reader"})
+
+class _ChannelEvents(PushedEvents):
+    """A channel's messages as events."""
+
+    __slots__ = ("_channel",)
+
+    def __init__(self, channel: str) -> None:
+        super().__init__(json_event("cut-off", {"reason": "slow reader"}).encode())
+        self._channel = channel
+        self.push(json_event("subscribed", {"channel": channel}).encode())
+
+    def put(self, item: Message | Gap, size: int = 0) -> None:
+        """What the hub tells."""
+        if isinstance(item, Gap):
+            self.push(json_event("gap", {"channel": self._channel}).encode())
+        else:
+            self.push(item.once(_message_event))
+
+
+def _message_event(message: Message) -> bytes:
+    return Event(event="message", data=message.payload.decode("utf-8", "replace")).encode()
 
 
 class StreamHandler(ServiceHandler[Store]):

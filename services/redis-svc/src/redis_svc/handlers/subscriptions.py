@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-from svc_common import Event, StoreUnavailable
+from svc_common import Event, PushedEvents, StoreUnavailable
 
 from ..replies import ConnectionLost, Reply, ServerError
 from ..store.hub import Gap, Kind, Message
 from ..store.listener import Listener, SlowReader
-from .feeds import messages
 from .upstash import UpstashHandler
 
 
@@ -19,36 +18,45 @@ class SubscribeHandler(UpstashHandler):
 
     goodbye = None  # its readers take every data line for a message
     kind: Kind = "channel"
+    verb = "subscribe"
 
     async def get(self, name: str) -> None:
         """Listen."""
-        async with messages(self.state, self.kind, name) as items:
-            await self.stream_events(self._events(name, items))
+        events = _Messages(f"{self.verb},{name},1")
+        async with self.state.hub.listen(self.kind, name.encode(), events):
+            await self.stream_events(events)
 
     async def post(self, name: str) -> None:
         """Listen; the official client asks by POST."""
         await self.get(name)
 
-    async def _events(self, name: str, items: AsyncIterator[Message | Gap]) -> AsyncIterator[Event]:
-        verb = "subscribe" if self.kind == "channel" else "psubscribe"
-        try:
-            async for item in items:
-                if isinstance(item, Gap):
-                    yield Event(data=f"{verb},{name},1")
-                    continue
-                channel, payload = _text(item.channel), _text(item.payload)
-                if item.pattern is None:
-                    yield Event(data=f"message,{channel},{payload}")
-                else:
-                    yield Event(data=f"pmessage,{_text(item.pattern)},{channel},{payload}")
-        except SlowReader:
-            return
+
+class _Messages(PushedEvents):
+    """The messages of a subscription in the words of the protocol; who is too slow is told nothing more."""
+
+    __slots__ = ("_confirmed",)
+
+    def __init__(self, confirmed: str) -> None:
+        super().__init__()
+        self._confirmed = Event(data=confirmed).encode()
+        self.push(self._confirmed)
+
+    def put(self, item: Message | Gap, size: int = 0) -> None:
+        """What the hub tells."""
+        self.push(self._confirmed if isinstance(item, Gap) else item.once(_message_event))
+
+
+def _message_event(message: Message) -> bytes:
+    words = [message.channel, message.payload]
+    words = [b"message", *words] if message.pattern is None else [b"pmessage", message.pattern, *words]
+    return Event(data=",".join(map(_text, words))).encode()
 
 
 class PatternSubscribeHandler(SubscribeHandler):
     """``/psubscribe/{pattern}``."""
 
     kind: Kind = "pattern"
+    verb = "psubscribe"
 
 
 class MonitorHandler(UpstashHandler):

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Literal, Protocol
 
 from svc_common import StoreUnavailable, TooManyRequests
 
 from ..replies import Reply, ServerError
-from .listener import Listener
 from .revival import made, until_gone
 from .wire import Wire
 
@@ -22,13 +23,25 @@ _UNSUBSCRIBE = {"channel": b"UNSUBSCRIBE", "pattern": b"PUNSUBSCRIBE"}
 _CONFIRMED: dict[Reply, Kind] = {b"subscribe": "channel", b"psubscribe": "pattern"}
 
 
-@dataclass(frozen=True, slots=True)
+TOLD_AT_ONCE = 500
+"""Readers to tell in one turn of the loop: a message to 18,000 would hold up everybody else for 0.3 s."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Message:
     """What was published. ``pattern`` is set where a pattern matched."""
 
     channel: bytes
     payload: bytes
     pattern: bytes | None = None
+    _made: dict[Callable[[Message], bytes], bytes] = field(default_factory=dict)
+
+    def once(self, encode: Callable[[Message], bytes]) -> bytes:
+        """What ``encode`` makes of it: made once, for all who listen."""
+        made = self._made.get(encode)
+        if made is None:
+            made = self._made[encode] = encode(self)
+        return made
 
 
 class Gap:
@@ -38,9 +51,19 @@ class Gap:
 GAP = Gap()
 
 
+class Target(Protocol):
+    """A reader's queue."""
+
+    def put(self, item: Message | Gap, size: int = 0) -> None:
+        """Take an item of about ``size`` bytes; never wait."""
+        ...
+
+
 class _Topic:
     def __init__(self) -> None:
-        self.listeners: set[Listener[Message | Gap]] = set()
+        self.listeners: dict[Target, None] = {}  # a set, in the order of their arrival
+        self.untold: deque[Message | Gap] = deque()
+        self.round: Iterator[Target] | None = None  # the readers that are still to be told the first of them
         self.confirmed = asyncio.Event()
         self.asked = 0
         self.error: ServerError | None = None
@@ -58,8 +81,8 @@ class Hub:
         self._task: asyncio.Task[None] | None = None
 
     @asynccontextmanager
-    async def listen(self, kind: Kind, name: bytes) -> AsyncIterator[Listener[Message | Gap]]:
-        """Listen while the block runs; when it begins, Redis has confirmed the subscription.
+    async def listen(self, kind: Kind, name: bytes, target: Target) -> AsyncIterator[None]:
+        """Tell ``target`` while the block runs; when it begins, Redis has confirmed the subscription.
 
         Raises StoreUnavailable, or TooManyRequests when there are too many different subscriptions.
         """
@@ -69,15 +92,14 @@ class Hub:
                 raise TooManyRequests("Too many different channels and patterns are listened to.")
             topic = self._topics[kind, name] = _Topic()
             self._ask(kind, name, topic)
-        listener: Listener[Message | Gap] = Listener()
-        topic.listeners.add(listener)
+        topic.listeners[target] = None
         try:
             if self._task is None:
                 self._task = asyncio.create_task(self._keep_connected())
             await self._wait_confirmed(topic)
-            yield listener
+            yield
         finally:
-            topic.listeners.discard(listener)
+            topic.listeners.pop(target, None)
             if not topic.listeners and self._topics.get((kind, name)) is topic:
                 del self._topics[kind, name]
                 if self._wire is not None:
@@ -113,8 +135,7 @@ class Hub:
             for topic in self._topics.values():
                 if topic.confirmed.is_set():
                     topic.confirmed.clear()
-                    for listener in topic.listeners:
-                        listener.put(GAP)
+                    self._tell(topic, GAP)
 
     def _ask(self, kind: Kind, name: bytes, topic: _Topic) -> None:
         if self._wire is not None and not self._wire.closed:
@@ -147,9 +168,30 @@ class Hub:
     def _publish(self, kind: Kind, name: Reply, message: Message) -> None:
         topic = self._topics.get((kind, _bytes(name)))
         if topic is not None:
-            size = len(message.payload)
-            for listener in topic.listeners:
-                listener.put(message, size)
+            self._tell(topic, message)
+
+    def _tell(self, topic: _Topic, item: Message | Gap) -> None:
+        topic.untold.append(item)
+        if topic.round is None:
+            self._tell_some(topic)
+
+    def _tell_some(self, topic: _Topic) -> None:
+        """Tell some readers, and the others in later turns of the loop; each hears everything in order."""
+        left = TOLD_AT_ONCE
+        while topic.untold:
+            item = topic.untold[0]
+            size = len(item.payload) if isinstance(item, Message) else 0
+            if topic.round is None:
+                topic.round = iter(list(topic.listeners))
+            for target in islice(topic.round, left):
+                left -= 1
+                if target in topic.listeners:
+                    target.put(item, size)
+            if not left:
+                asyncio.get_running_loop().call_soon(self._tell_some, topic)
+                return
+            topic.untold.popleft()
+            topic.round = None
 
 
 def _bytes(reply: Reply) -> bytes:
