@@ -27,8 +27,6 @@ from engine import ENGINES, REGISTRY, SERVICES, EngineError, find_engine, image_
 MEMORY = "128m"
 USER = "10001"
 SIZE_LIMIT = 200_000_000
-SIZE_LIMITS = {"weather-svc": 320_000_000}
-"""Its charts need matplotlib and numpy, which are larger than all the rest together."""
 
 NOWHERE = {
     "mongo-svc": {"MONGODB_URI": "mongodb://127.0.0.1:9/smoke"},
@@ -171,9 +169,8 @@ def stop(container: Container, seconds: int = 20) -> None:
 def smoke(engine: str, service: str, image: str) -> None:
     """One image. Raises Wrong or EngineError."""
     size = image_size(engine, image)
-    limit = SIZE_LIMITS.get(service, SIZE_LIMIT)
-    if size > limit:
-        raise Wrong(f"{size / 1e6:.0f} MB; the limit is {limit / 1e6:.0f}")
+    if size > SIZE_LIMIT:
+        raise Wrong(f"{size / 1e6:.0f} MB; the limit is {SIZE_LIMIT / 1e6:.0f}")
     with running(engine, service, image) as container:
         seconds = wait_until_live(container)
         check(container, service)

@@ -16,8 +16,8 @@ from devstack.weather import places
 from devstack.weather.climate import weather
 from svc_common import Unavailable
 from weather_svc.model import Hour
-from weather_svc.render.chart import draw
-from weather_svc.render.pool import Chart, ChartPool
+from weather_svc.render.chart import Chart, draw
+from weather_svc.render.pool import ChartPool
 from weather_svc.units import System
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "weather-forecast.svg"
@@ -67,20 +67,32 @@ def test_what_the_picture_shows() -> None:
     for text in ("Berlin, DE", "Temperature (°C)", "Precipitation (mm/h)"):
         assert text in found
     tree = ET.fromstring(svg)  # noqa: S314
-    line = next(
-        element.attrib["d"]
-        for element in tree.iter(f"{SVG}path")
-        if "#c2410c" in element.attrib.get("style", "")
-    )
-    points = [(float(x), float(y)) for x, y in re.findall(r"[ML] ([\d.]+) ([\d.]+)", line)]
+    line = tree.find(f".//{SVG}g[@class='series serie-0 color-0']/{SVG}path")
+    assert line is not None
+    points = [(float(x), float(y)) for x, y in re.findall(r"([\d.]+) ([\d.]+)", line.attrib["d"])]
     hours = simulated_hours(7)
-    # matplotlib leaves out points on a straight line; the warmest and the coldest hour stay
-    heights = [point[1] for point in points]
-    warmest, coldest = max(hours, key=lambda h: h.temperature), min(hours, key=lambda h: h.temperature)
+    assert len(points) == len(hours)
+    heights = [y for _, y in points]
+    temperatures = [hour.temperature for hour in hours]
+    assert points[heights.index(min(heights))] == points[temperatures.index(max(temperatures))]
+    assert points[heights.index(max(heights))] == points[temperatures.index(min(temperatures))]
     left, right = points[0][0], points[-1][0]
-    for hour, height in ((warmest, min(heights)), (coldest, max(heights))):
-        at = left + (right - left) * hours.index(hour) / (len(hours) - 1)
-        assert any(abs(x - at) < 1 and y == height for x, y in points)
+    for number, (x, _) in enumerate(points):
+        assert x == pytest.approx(left + (right - left) * number / (len(hours) - 1))
+
+
+def test_rain_stands_on_the_axis_and_reads_on_its_own_scale() -> None:
+    tree = ET.fromstring(draw(chart(), png=False))  # noqa: S314
+    bars = tree.find(f".//{SVG}g[@class='series serie-1 color-1']/{SVG}path")
+    assert bars is not None
+    heights = [float(y) for _, y in re.findall(r"([\d.]+) ([\d.]+)", bars.attrib["d"])]
+    marks = {}
+    for mark in tree.findall(f".//{SVG}g[@class='axis y2']//{SVG}text"):
+        marks[float(mark.text or "")] = float(mark.attrib["y"])
+    zero, one = marks[0], marks[1]
+    highest = max((hour.precipitation or 0.0) for hour in simulated_hours(7))
+    # The labels' text stands a little below their line; the distances are those of the scale
+    assert (max(heights) - min(heights)) / (zero - one) == pytest.approx(highest)
 
 
 @pytest.mark.parametrize("days", [1, 3, 10, 16])
@@ -88,6 +100,18 @@ def test_every_length_has_a_readable_axis(days: int) -> None:
     found = texts(draw(chart(days), png=False))
     labels = [text for text in found if text[:4] in ("Mon ", "Tue ", "Wed ", "Thu ", "Fri ", "Sat ", "Sun ")]
     assert 1 <= len(labels) <= 10
+
+
+@pytest.mark.parametrize("temperature", [-40.0, 0.0, 21.5])
+def test_weather_that_does_not_change_is_a_line_in_the_middle(temperature: float) -> None:
+    begin = datetime(2026, 4, 13, tzinfo=UTC)
+    hours = [Hour(time=begin + timedelta(hours=hour), temperature=temperature) for hour in range(24)]
+    tree = ET.fromstring(draw(Chart(hours, "x", "", UTC, "metric", "en"), png=False))  # noqa: S314
+    marks = [
+        float(mark.text or "") for mark in tree.findall(f".//{SVG}g[@class='axis y always_show']//{SVG}text")
+    ]
+    assert min(marks) < temperature < max(marks)
+    assert len(marks) <= 8
 
 
 def test_the_same_chart_gives_the_same_bytes() -> None:
@@ -99,6 +123,7 @@ def test_names_are_text_and_nothing_else() -> None:
     name = "$\\frac{1}{0}$ <script>alert(1)</script> & “東京”"
     assert name in texts(draw(chart(title=name), png=False))
     assert b"<script" not in draw(chart(title=name), png=False)
+    assert "Berlin" in texts(draw(chart(title="Ber\x00\x1blin"), png=False))
 
 
 def test_other_units_and_languages() -> None:

@@ -14,8 +14,8 @@ from ..answers import answer
 from ..keeping.entry import Entry
 from ..model import Day, Hour, Report
 from ..places import Located
+from ..render.chart import Chart
 from ..render.document import forecast_document
-from ..render.pool import Chart
 from ..render.text import forecast_text
 from ..summary import zone_of
 from ..units import System

@@ -1,46 +1,71 @@
-"""The forecast as a picture, drawn by matplotlib: temperature as a line, precipitation as bars.
+"""The forecast as a picture, drawn by pygal: temperature as a line, precipitation as bars.
 
-Drawing takes a tenth of a second and the first import some seconds, so this module is only imported and
-used by the thread of ``pool``.
+SVG is what pygal draws; PNG is the same picture, rasterised by resvg with the font beside this module.
+Drawing takes hundredths of a second, so this is only used by the thread of ``pool``.
 """
 
 from __future__ import annotations
 
-import io
-import warnings
-from datetime import datetime, time, timedelta
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta, tzinfo
+from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
-import matplotlib as mpl
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+import resvg_py
+from pygal import XY
+from pygal.style import Style
 
-from ..units import unit
-from .pool import Chart
+from ..model import Hour
+from ..units import System, unit
+
+# pygal leaves an importer of plugins behind, of a kind that Python 3.11 warns of at every later import.
+sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "pygal"]
 
 _WARM = "#c2410c"
 _WET = "#2563eb"
 _FAINT = "#94a3b8"
 _TEXT = "#1e293b"
-_INCHES = (9.0, 3.6)
-_DPI = 120
+_GRID = "#e2e8f0"
+_SIZE = (900, 360)
+_PNG_ZOOM = 1.2
 _BAR_SHARE = 0.9
 _LEAST_RAIN_SCALE = 4.0  # mm an hour: light rain must not look like a flood
+_LEAST_SPAN = 1.0  # degrees: a day of one temperature is a line in the middle
 _MOST_LABELS = 9
+_INTERVALS = 6  # of the grid, at most, from bottom to top
+_FONT = Path(__file__).parent / "fonts" / "DejaVuSans.ttf"
+_FAMILY = "DejaVu Sans, sans-serif"
 
-_STYLE: dict[Any, Any] = {
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans", "sans-serif"],
-    "font.size": 9,
-    "svg.fonttype": "none",  # text stays text: small, searchable, read aloud
-    "svg.hashsalt": "weather-svc",
-    "text.parse_math": False,  # a place's name is not a formula
-    "axes.edgecolor": _FAINT,
-    "text.color": _TEXT,
-    "axes.labelcolor": _TEXT,
-    "xtick.color": _TEXT,
-    "ytick.color": _TEXT,
-}
+_STYLE = Style(
+    background="#fff",
+    plot_background="#fff",
+    foreground=_TEXT,
+    foreground_strong=_TEXT,
+    foreground_subtle=_FAINT,
+    colors=(_WARM, _WET),
+    opacity=".55",
+    font_family=_FAMILY,
+    title_font_size=14,
+    legend_font_size=12,
+    label_font_size=11,
+    major_label_font_size=11,
+    guide_stroke_color=_GRID,
+    guide_stroke_dasharray="none",
+    major_guide_stroke_color=_GRID,
+    major_guide_stroke_dasharray="none",
+)
+_ID = "forecast"  # pygal's own, a random one, would make each drawing different
+# The title below the x axis is the note. Bars have no outline, which would be a line along the axis, too.
+_CSS = f"""inline:
+#chart-{_ID} .title {{font-size: 9px; fill: #64748b}}
+#chart-{_ID} .plot_title {{font-size: 16px; fill: {_TEXT}}}
+#chart-{_ID} .serie-0 .line {{stroke-width: 2; stroke-opacity: 1}}
+#chart-{_ID} .serie-1 .line {{stroke: none}}
+"""
 _LABELS = {
     "en": ("Temperature", "Precipitation", "Mon Tue Wed Thu Fri Sat Sun"),
     "de": ("Temperatur", "Niederschlag", "Mo Di Mi Do Fr Sa So"),
@@ -49,59 +74,107 @@ _LABELS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """What is drawn. ``hours`` are one at least; ``note`` stands small below."""
+
+    hours: Sequence[Hour]
+    title: str
+    note: str
+    zone: tzinfo
+    system: System
+    language: str
+
+
 def draw(chart: Chart, *, png: bool) -> bytes:
     """The chart as SVG or PNG. The same chart gives the same bytes."""
-    with mpl.rc_context(_STYLE), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph", UserWarning)  # a reader's own fonts may have it
-        figure = Figure(figsize=_INCHES, layout="constrained")
-        _plot(figure, chart)
-        out = io.BytesIO()
-        if png:
-            figure.savefig(out, format="png", dpi=_DPI, metadata={"Software": "weather-svc"})
-        else:
-            metadata = {"Date": None, "Title": chart.title, "Creator": "weather-svc"}
-            figure.savefig(out, format="svg", metadata=metadata)
-        return out.getvalue()
+    svg: bytes = _plot(chart).render()
+    if not png:
+        return svg
+    return resvg_py.svg_to_bytes(
+        svg_string=svg.decode(),
+        zoom=_PNG_ZOOM,
+        skip_system_fonts=True,  # the same picture on every machine, and in an image that has no fonts
+        font_files=[str(_FONT)],
+        font_family="DejaVu Sans",
+        sans_serif_family="DejaVu Sans",
+    )
 
 
-def _plot(figure: Figure, chart: Chart) -> None:
+def _plot(chart: Chart) -> Any:
     temperature, rain = unit(chart.system, "temperature"), unit(chart.system, "precipitation")
     warm_label, wet_label, _ = _LABELS[chart.language]
-    warmth = figure.add_subplot()
-    wetness = warmth.twinx()
-    warmth.set_zorder(wetness.get_zorder() + 1)  # the line before the bars
-    warmth.patch.set_visible(False)
-
-    times = [hour.time.timestamp() for hour in chart.hours]
+    warmth = [temperature.convert(hour.temperature) for hour in chart.hours]
     # Per hour, so that steps of different lengths compare
-    rains = [(hour.precipitation or 0.0) / hour.hours for hour in chart.hours]
-    warmth.plot(
-        times, [temperature.convert(hour.temperature) for hour in chart.hours], color=_WARM, linewidth=1.8
+    wetness = [rain.convert((hour.precipitation or 0.0) / hour.hours) for hour in chart.hours]
+    begins = [hour.time.timestamp() for hour in chart.hours]
+    end = begins[-1] + chart.hours[-1].hours * 3600
+    ticks = _ticks(min(warmth), max(warmth))
+    # Both scales share the lines of the grid, so that each line is a round number on either side
+    rain_step = _round_up(max(max(wetness) * 1.1, rain.convert(_LEAST_RAIN_SCALE)) / (len(ticks) - 1))
+    picture = XY(
+        style=_STYLE,
+        css=("file://style.css", "file://graph.css", _CSS),
+        js=(),
+        width=_SIZE[0],
+        height=_SIZE[1],
+        explicit_size=True,
+        margin=12,
+        spacing=6,
+        title=_printable(chart.title),
+        x_title=_printable(chart.note),
+        legend_at_bottom=True,
+        legend_at_bottom_columns=2,
+        truncate_legend=-1,
+        truncate_label=-1,
+        show_dots=False,
+        show_x_guides=True,
+        xrange=(begins[0], end),
+        range=(ticks[0], ticks[-1]),
+        zero=ticks[0],  # where the bars stand
+        secondary_range=(0.0, rain_step * (len(ticks) - 1)),
+        value_formatter=lambda value: f"{value:.10g}",
     )
-    wetness.bar(
-        times,
-        [rain.convert(amount) for amount in rains],
-        width=[hour.hours * 3600 * _BAR_SHARE for hour in chart.hours],
-        align="edge",
-        color=_WET,
-        alpha=0.55,
-        linewidth=0,
+    picture.uuid = _ID
+    picture.add_xml_filter(_without_scripts)
+    picture.x_labels = _days(chart)
+    picture.y_labels = ticks
+    picture.add(f"{warm_label} ({temperature.symbol})", list(zip(begins, warmth, strict=True)))
+    picture.add(
+        f"{wet_label} ({rain.symbol}/h)",
+        [
+            corner
+            for hour, begin, amount in zip(chart.hours, begins, wetness, strict=True)
+            for corner in _bar(begin, hour.hours * 3600 * _BAR_SHARE, amount)
+        ],
+        secondary=True,
+        fill=True,
     )
-    wetness.set_ylim(0, rain.convert(max(max(rains) * 1.3, _LEAST_RAIN_SCALE)))
-    warmth.margins(x=0.01, y=0.15)
-    warmth.set_title(chart.title, loc="left", fontweight="bold")
-    warmth.set_ylabel(f"{warm_label} ({temperature.symbol})", color=_WARM)
-    wetness.set_ylabel(f"{wet_label} ({rain.symbol}/h)", color=_WET)
-    _mark_days(warmth, chart)
-    warmth.grid(True, axis="both", color=_FAINT, alpha=0.35, linewidth=0.6)
-    for axes in (warmth, wetness):
-        axes.spines["top"].set_visible(False)
-        axes.tick_params(length=3)
-    figure.supxlabel(chart.note, fontsize=7, color=_FAINT, ha="right", x=0.99)
+    return picture
 
 
-def _mark_days(axes: Axes, chart: Chart) -> None:
-    """A tick at each midnight of the place, with the day that begins there."""
+def _bar(begin: float, width: float, height: float) -> list[tuple[float, float]]:
+    """The corners of a bar that stands on the axis; the filled line through all of them is the bars."""
+    return [(begin, 0.0), (begin, height), (begin + width, height), (begin + width, 0.0)]
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Round numbers, evenly spaced, from below the lowest value to above the highest."""
+    if high - low < _LEAST_SPAN:
+        low, high = (low + high - _LEAST_SPAN) / 2, (low + high + _LEAST_SPAN) / 2
+    step = _round_up((high - low) / _INTERVALS)
+    first, last = math.floor(low / step), math.ceil(high / step)
+    return [number * step for number in range(first, last + 1)]
+
+
+def _round_up(step: float) -> float:
+    """The next of …, 0.5, 1, 2, 5, 10, …"""
+    power: float = 10.0 ** math.floor(math.log10(step))
+    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= step * (1 - 1e-9))
+
+
+def _days(chart: Chart) -> list[dict[str, object]]:
+    """A label at each midnight of the place, with the day that begins there."""
     first, last = (chart.hours[index].time.astimezone(chart.zone) for index in (0, -1))
     names = _LABELS[chart.language][2].split()
     midnights = []
@@ -112,9 +185,21 @@ def _mark_days(axes: Axes, chart: Chart) -> None:
             midnights.append(midnight)
         day += timedelta(days=1)
     step = 1 + len(midnights) // (_MOST_LABELS + 1)
-    midnights = midnights[::step]
-    axes.set_xticks(
-        [midnight.timestamp() for midnight in midnights],
-        [f"{names[midnight.weekday()]} {midnight.day}" for midnight in midnights],
-        ha="left",
-    )
+    return [
+        {"value": midnight.timestamp(), "label": f"{names[midnight.weekday()]} {midnight.day}"}
+        for midnight in midnights[::step]
+    ]
+
+
+def _printable(text: str) -> str:
+    """Without control characters, which XML has no way to write."""
+    return "".join(character for character in text if character.isprintable())
+
+
+def _without_scripts(root: ET.Element) -> ET.Element:
+    """A picture runs nothing, and says nothing about when it was drawn."""
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if callable(child.tag) or child.tag.rpartition("}")[2] == "script":  # a comment, or a script
+                parent.remove(child)
+    return root

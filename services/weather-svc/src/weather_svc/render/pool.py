@@ -3,37 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import tzinfo
+from functools import partial
 
 from cachetools import LRUCache
 
 from svc_common import Unavailable
 
 from ..keeping.flights import Flights
-from ..model import Hour
-from ..units import System
+from .chart import Chart, draw
 
 _KEPT = 256
 _MOST_WAITING = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Chart:
-    """What is drawn. ``hours`` are one at least; ``note`` stands small below."""
-
-    hours: Sequence[Hour]
-    title: str
-    note: str
-    zone: tzinfo
-    system: System
-    language: str
-
-
 class ChartPool:
-    """One thread that draws: matplotlib is not made for several, and holds the interpreter's lock anyway."""
+    """One thread that draws, so that pictures never take more than one core from those who want text."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="charts")
@@ -56,7 +41,9 @@ class ChartPool:
             raise Unavailable("Too many charts are being drawn; try again soon.")
         self._waiting += 1
         try:
-            picture = await asyncio.get_running_loop().run_in_executor(self._thread, _draw, chart, png)
+            picture = await asyncio.get_running_loop().run_in_executor(
+                self._thread, partial(draw, chart, png=png)
+            )
         finally:
             self._waiting -= 1
         self._pictures[key] = picture
@@ -65,9 +52,3 @@ class ChartPool:
     def close(self) -> None:
         """End the thread when it has drawn what it is at."""
         self._thread.shutdown(wait=True, cancel_futures=True)
-
-
-def _draw(chart: Chart, png: bool) -> bytes:
-    from .chart import draw  # here, in the thread: the import alone takes seconds
-
-    return draw(chart, png=png)
