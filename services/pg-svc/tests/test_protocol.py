@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from pg_svc.store.prepared import OFTEN
 from svc_common.testing import ServiceProcess
 
 from .protocol_calls import CALL_CASES
@@ -53,6 +54,20 @@ def test_case(answers: Answers, case: Case) -> None:
     response = answers.client.request(
         case.method, case.path, headers=case.headers, content=case.content, json=case.body
     )
+    _check(response, case)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_case_that_comes_often(answers: Answers, case: Case) -> None:
+    """What is prepared on the server by then answers as plain text does."""
+    for _ in range(OFTEN + 2):
+        response = answers.client.request(
+            case.method, case.path, headers=case.headers, content=case.content, json=case.body
+        )
+    _check(response, case)
+
+
+def _check(response: httpx.Response, case: Case) -> None:
     assert response.status_code == case.status, response.text
     if case.expected is not ...:
         assert response.json() == case.expected

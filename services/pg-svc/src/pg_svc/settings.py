@@ -115,7 +115,9 @@ class PgSettings(AccountSettings):
         description="Settings of a function that are applied to its whole transaction.",
     )
     pgrst_db_prepared_statements: bool = Field(
-        True, description="Accepted for compatibility; statements carry their values, so poolers work."
+        True,
+        description="Whether statements that come often are prepared on the server; "
+        "`false` behind a pooler that gives each transaction another session.",
     )
     pgrst_jwt_secret: SecretStr = Field(
         SecretStr(""),

@@ -58,6 +58,7 @@ class Database:
             max_lifetime=settings.pgrst_db_pool_max_lifetime,
             max_idle=settings.pgrst_db_pool_max_idletime,
             parameters={"application_name": "pg-svc"},
+            prepares=settings.pgrst_db_prepared_statements,
         )
 
     @contextlib.asynccontextmanager
@@ -89,17 +90,19 @@ class Database:
     async def run(self, transaction: Transaction, *, authenticated: bool) -> Result:
         """Run a transaction; everything that can go wrong is an ApiError."""
         pool = self._replica if self._replica is not None and transaction.read_only else self.pool
-        async with pool.session() as session:
-            try:
-                return await run_transaction(session, transaction)
-            except DatabaseError as error:
-                if error.error.code in _STALE:
-                    self._reload.set()
-                raise error_of(error.error, authenticated=authenticated) from error
-            except ConnectionLost as error:
-                raise lost(str(error)) from error
-            except (ValueError, TypeError) as error:  # the driver cannot put a NUL into a statement
-                raise ApiError(400, "22021", 'invalid byte sequence for encoding "UTF8": 0x00') from error
+        session = await pool.acquire()
+        try:
+            return await run_transaction(session, transaction)
+        except DatabaseError as error:
+            if error.error.code in _STALE:
+                self._reload.set()
+            raise error_of(error.error, authenticated=authenticated) from error
+        except ConnectionLost as error:
+            raise lost(str(error)) from error
+        except (ValueError, TypeError) as error:  # the driver cannot put a NUL into a statement
+            raise ApiError(400, "22021", 'invalid byte sequence for encoding "UTF8": 0x00') from error
+        finally:
+            pool.release(session)
 
     async def stream(self, transaction: Transaction, *, authenticated: bool) -> AsyncGenerator[bytes]:
         """The rows of a read as lines of JSON, page by page; errors as in ``run``."""
@@ -182,6 +185,9 @@ class Database:
         settings = self._settings
         schema = await read_schema(session, settings.pgrst_db_schemas, settings.pgrst_db_hoisted_tx_settings)
         self._schema = schema  # at once, and only when it is complete
+        for pool in (self.pool, self._replica):
+            if pool is not None:
+                pool.renew()
         seconds = asyncio.get_running_loop().time() - start
         SCHEMA_LOADS.labels("SUCCESS").inc()
         SCHEMA_SECONDS.set(seconds)

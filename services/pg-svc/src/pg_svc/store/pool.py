@@ -1,6 +1,6 @@
 """A pool of sessions that leaves nothing running and nothing behind.
 
-* Whoever waits for a session waits in line, and not for ever.
+* Whoever waits for a session waits in line, and not for ever; a session that comes back goes to the first.
 * A session whose request was cancelled is stopped on the server (``pg_cancel_backend``) and thrown away.
 * A server that has stopped answering without closing its sockets is noticed by a ping beside the queries.
 * A session goes back only when no transaction is open on it.
@@ -19,9 +19,13 @@ from prometheus_client import Counter, Gauge
 
 from pg_svc.errors import no_connection, pool_timeout
 from pg_svc.store.connection import ConnectionLost, DatabaseError, Session
+from pg_svc.store.prepared import Texts
 from svc_common import get_logger
 
 log = get_logger("pg_svc.pool")
+
+_TOLD_EVERY = 0.2
+"""Seconds: moving two gauges at each turn would cost 8 µs a request."""
 
 POOL_MAX = Gauge("pgrst_db_pool_max", "Most connections to the database.", multiprocess_mode="livesum")
 POOL_AVAILABLE = Gauge(
@@ -44,6 +48,7 @@ class Pool:
         max_lifetime: float,
         max_idle: float,
         parameters: dict[str, Any] | None = None,
+        prepares: bool = False,
     ) -> None:
         self._dsn = dsn
         self._size = size
@@ -52,41 +57,55 @@ class Pool:
         self._max_lifetime = max_lifetime
         self._max_idle = max_idle
         self._parameters = parameters or {}
+        self._texts = Texts() if prepares else None
         self._free: collections.deque[Session] = collections.deque()
         self._used: set[Session] = set()
         self._opening = 0
-        self._line: collections.deque[asyncio.Future[None]] = collections.deque()
+        self._line: collections.deque[asyncio.Future[Session | None]] = collections.deque()
         self._control: Session | None = None
         self._control_lock = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._sentinel: asyncio.Task[None] | None = None
         self._closing = False
+        self._telling = False
         POOL_MAX.set(size)
-        self._report()
+        self._tell()
+
+    def renew(self) -> None:
+        """The catalog has changed: statements are prepared anew."""
+        if self._texts is not None:
+            self._texts.renew()
 
     # -- lending ------------------------------------------------------------------------------------
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Session]:
-        """Borrow a session. Raises ApiError: PGRST003 when none became free, PGRST000 without a server."""
-        session = await self._acquire()
+        """Borrow a session while the block lasts. Raises as ``acquire``."""
+        session = await self.acquire()
         try:
             yield session
         finally:
-            self._release(session)
+            self.release(session)
 
-    async def _acquire(self) -> Session:
+    async def acquire(self) -> Session:
+        """Borrow a session, and ``release`` it.
+
+        Raises ApiError: PGRST003 when none became free, PGRST000 without a server.
+        """
+        session = self._take_free()
+        if session is not None:
+            return session
         if self._sentinel is None and not self._closing:
             self._sentinel = asyncio.create_task(self._keep_watch())
+        deadline = asyncio.get_running_loop().time() + self._acquire_timeout
         try:
-            async with asyncio.timeout(self._acquire_timeout):
-                while True:
-                    session = self._take_free()
-                    if session is not None:
-                        return session
-                    if len(self._used) + self._opening < self._size:
+            while True:
+                if len(self._used) + self._opening < self._size:
+                    async with asyncio.timeout_at(deadline):
                         return await self._open()
-                    await self._wait_in_line()
+                session = await self._wait_in_line(deadline) or self._take_free()
+                if session is not None:
+                    return session
         except TimeoutError:
             POOL_TIMEOUTS.inc()
             raise pool_timeout() from None
@@ -105,7 +124,7 @@ class Pool:
     async def _open(self) -> Session:
         self._opening += 1
         try:
-            session = await self._connect()
+            session = await self._connect(self._texts)
         except ConnectionLost as error:
             log.info("no_connection", error=type(error).__name__)
             raise no_connection() from error
@@ -116,40 +135,55 @@ class Pool:
         self._report()
         return session
 
-    async def _connect(self) -> Session:
-        return await Session.connect(self._dsn, timeout=self._store_timeout, **self._parameters)
+    async def _connect(self, texts: Texts | None = None) -> Session:
+        return await Session.connect(self._dsn, timeout=self._store_timeout, texts=texts, **self._parameters)
 
-    async def _wait_in_line(self) -> None:
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    async def _wait_in_line(self, deadline: float) -> Session | None:
+        """The session that is ours now; None when there may be room for one. TimeoutError at the deadline."""
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[Session | None] = loop.create_future()
+        timer = loop.call_at(deadline, _end_wait, turn)
         self._line.append(turn)
         self._report()
         try:
-            await turn
+            return await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self._call_next()  # it was our turn, and we do not take it
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
+                session = turn.result()  # it was our turn, and we do not take it
+                if session is not None:
+                    self.release(session)
+                else:
+                    self._call_next()
             raise
         finally:
+            timer.cancel()
             if turn in self._line:
                 self._line.remove(turn)
             self._report()
 
-    def _call_next(self) -> None:
+    def _call_next(self, session: Session | None = None) -> bool:
+        """Give the first in line a session, or the chance to open one; whether there was anybody."""
         while self._line:
             turn = self._line.popleft()
             if not turn.done():
-                turn.set_result(None)
-                return
+                turn.set_result(session)
+                return True
+        return False
 
-    def _release(self, session: Session) -> None:
-        self._used.discard(session)
-        if session.idle and not session.abandoned and not self._closing:
+    def release(self, session: Session) -> None:
+        """Give a borrowed session back."""
+        if session.reusable and not self._closing:
             session.released = time.monotonic()
+            if session.released - session.opened < self._max_lifetime and self._call_next(session):
+                return  # from hand to hand: it stays in use
+            self._used.discard(session)
             self._free.append(session)
-        elif session.abandoned and not session.closed:
-            self._background(self._stop(session))
         else:
-            session.close()
+            self._used.discard(session)
+            if session.abandoned and not session.closed:
+                self._background(self._stop(session))
+            else:
+                session.close()
         self._call_next()
         self._report()
 
@@ -208,6 +242,12 @@ class Pool:
         task.add_done_callback(self._tasks.discard)
 
     def _report(self) -> None:
+        if not self._telling:
+            self._telling = True
+            asyncio.get_running_loop().call_later(_TOLD_EVERY, self._tell)
+
+    def _tell(self) -> None:
+        self._telling = False
         POOL_AVAILABLE.set(self._size - len(self._used) - self._opening)
         POOL_WAITING.set(len(self._line))
 
@@ -224,3 +264,8 @@ class Pool:
             await asyncio.wait(self._tasks, timeout=self._store_timeout)
         if self._control is not None:
             self._control.close()
+
+
+def _end_wait(turn: asyncio.Future[Session | None]) -> None:
+    if not turn.done():
+        turn.set_exception(TimeoutError())
