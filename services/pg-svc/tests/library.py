@@ -12,7 +12,7 @@ from uuid import uuid4
 from devstack.addresses import with_database
 from devstack.stores.postgres import run_sql
 
-FIXTURE = Path(__file__).with_name("fixture.sql")
+FIXTURES = sorted(Path(__file__).parent.glob("fixture*.sql"))
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,8 @@ def new_library(server: str) -> Iterator[Library]:
     run_sql(server, f"CREATE DATABASE {name}")
     library = Library(with_database(server, name))
     try:
-        library.sql(FIXTURE.read_text(encoding="utf-8"))
+        for fixture in FIXTURES:
+            library.sql(fixture.read_text(encoding="utf-8"))
         yield library
     finally:
         run_sql(server, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")

@@ -886,12 +886,6 @@ WRITES = [
         headers={"Prefer": "timezone=Asia/Tokyo"},
         answer_headers={"Preference-Applied": "timezone=Asia/Tokyo"},
     ),
-    get(
-        "/rpc/setting?name=timezone",
-        "UTC",
-        headers={"Prefer": "timezone=Nowhere"},
-        answer_headers={"Preference-Applied": None},
-    ),
     Case(
         "POST",
         "/genres",

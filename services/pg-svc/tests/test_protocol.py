@@ -14,6 +14,7 @@ from svc_common.testing import ServiceProcess
 
 from .protocol_calls import CALL_CASES
 from .protocol_cases import CASES, Case
+from .protocol_writes import WRITE_CASES
 
 if TYPE_CHECKING:
     from .library import Library
@@ -49,7 +50,7 @@ def answers(library: Library) -> Iterator[Answers]:
         yield Answers(client)
 
 
-@pytest.mark.parametrize("case", [*CASES, *CALL_CASES], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [*CASES, *CALL_CASES, *WRITE_CASES], ids=lambda case: case.name)
 def test_case(answers: Answers, case: Case) -> None:
     response = answers.client.request(
         case.method, case.path, headers=case.headers, content=case.content, json=case.body

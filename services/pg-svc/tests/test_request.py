@@ -149,14 +149,14 @@ def test_preferences() -> None:
         "return=minimal, return=representation",
         "tx=rollback, count=exact, max-affected=3, x=y, timezone=UTC",
     ]
-    found = parse_preferences(given_headers, tx_allowed=False, timezones={"UTC"})
+    found = parse_preferences(given_headers, tx_allowed=False)
     assert found == Preferences(
         representation="minimal", count="exact", max_affected=3, timezone="UTC", invalid=("x=y",)
     )
     assert found.applied("return", "count", "max-affected", "timezone") == (
         "return=minimal, count=exact, timezone=UTC"
     )
-    strict = parse_preferences(["handling=strict,max-affected=3"], tx_allowed=True, timezones=())
+    strict = parse_preferences(["handling=strict,max-affected=3"], tx_allowed=True)
     assert strict.applied("handling", "max-affected") == "handling=strict, max-affected=3"
 
 

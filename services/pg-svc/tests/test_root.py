@@ -96,3 +96,29 @@ async def test_a_function_can_answer_instead(library: Library) -> None:
 @pytest.mark.parametrize("accept", ["text/csv", "image/png"])
 async def test_other_media_types(library: Library, accept: str) -> None:
     assert (await _root(library, accept=accept, status=406))["code"] == "PGRST107"
+
+
+async def test_every_method_tells_how_long_it_took(library: Library) -> None:
+    async with serving(
+        service,
+        PGRST_DB_URI=library.url_as("pgsvc_authenticator"),
+        MIGRATE="never",
+        PGRST_DB_SCHEMAS="library",
+        PGRST_DB_ANON_ROLE="pgsvc_anon",
+        PGRST_SERVER_TIMING_ENABLED="true",
+    ) as svc:
+        await until_ready(svc)
+        for path in ("", "/books", "/rpc/noon"):
+            steps = {
+                method: [
+                    step.partition(";")[0]
+                    for step in (await svc.client.request(method, f"/rest{path}"))
+                    .headers["Server-Timing"]
+                    .split(", ")
+                ]
+                for method in ("GET", "OPTIONS")
+            }
+            assert steps == {
+                "GET": ["jwt", "parse", "plan", "transaction", "response"],
+                "OPTIONS": ["jwt", "parse", "response"],
+            }

@@ -206,6 +206,16 @@ def max_affected_needs_set() -> ApiError:
     )
 
 
+def timezone_too_long(most: int) -> ApiError:
+    """A time zone that servers without the fix of CVE-2026-14669 must not be given."""
+    return ApiError(
+        400,
+        "PGRST129",
+        "The timezone preference is too long",
+        f"This version of PostgreSQL takes {most} characters at most",
+    )
+
+
 def column_not_found(table: str, column: str) -> ApiError:
     """A body or ``columns=`` names a column that the table does not have."""
     return ApiError(400, "PGRST204", f"Could not find the '{column}' column of '{table}' in the schema cache")

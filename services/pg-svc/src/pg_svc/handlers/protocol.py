@@ -86,7 +86,7 @@ class ProtocolHandler(ServiceHandler[RestState]):
 
     # -- understanding and telling ------------------------------------------------------------------
 
-    def understand(self, address: Address, schema: Schema, accept: str | None = None) -> ApiRequest:
+    def understand(self, address: Address, accept: str | None = None) -> ApiRequest:
         """The request, parsed. ``accept`` takes the header's place."""
         settings, headers = self.state.settings, self.lowered_headers()
         if accept is not None:
@@ -98,7 +98,6 @@ class ProtocolHandler(ServiceHandler[RestState]):
             headers,
             self.request.body,
             exposed=settings.pgrst_db_schemas,
-            timezones=schema.timezones,
             tx_allowed=settings.pgrst_db_tx_end.endswith("allow-override"),
         )
 
@@ -111,7 +110,7 @@ class ProtocolHandler(ServiceHandler[RestState]):
         if found is not None:
             self.stamp("parse")
             return found
-        request = self.understand(address, schema)
+        request = self.understand(address)
         self.stamp("parse")
         action = plan_action(schema, request, self.state.limits)
         memo.keep(schema, key, request, action)

@@ -115,6 +115,14 @@ class RestHandler(ProtocolHandler):
         rows = RowSet.of(row)
         return action.answer(replace(rows, total=guess if rows.total is None else max(rows.total, guess)))
 
+    def asked_for(self, address: Address) -> ApiRequest:
+        """What OPTIONS asks about. The caller is checked as for any other request."""
+        self.caller()
+        self.stamp("jwt")
+        request = self.understand(address)
+        self.stamp("parse")
+        return request
+
     def allow(self, methods: str) -> None:
         """Answer OPTIONS."""
         self.send(Answer(200, [("Access-Control-Allow-Origin", "*"), ("Allow", methods)]))
@@ -170,7 +178,7 @@ class TableHandler(RestHandler):
             self.preflight()
             return
         schema = self.state.database.schema
-        request = self.understand(Address(TABLE, kwargs["table"]), schema)
+        request = self.asked_for(Address(TABLE, kwargs["table"]))
         name = Name(request.schema, request.address.name)
         require_table(schema, name)
         self.allow(_allowed(schema.tables[name]))
@@ -208,7 +216,7 @@ class FunctionHandler(RestHandler):
             self.preflight()
             return
         schema = self.state.database.schema
-        request = self.understand(Address(FUNCTION, kwargs["function"]), schema)
+        request = self.asked_for(Address(FUNCTION, kwargs["function"]))
         routine, _ = find_called(schema, request)
         self.allow("OPTIONS,POST" if routine.volatility == "v" else "OPTIONS,GET,HEAD,POST")
 
@@ -227,7 +235,7 @@ class RootHandler(RestHandler):
         caller = self.caller()
         self.stamp("jwt")
         schema = self.state.database.schema
-        request = self.understand(Address(ROOT), schema)
+        request = self.understand(Address(ROOT))
         self.stamp("parse")
         if not any(wanted.name in _DESCRIBED_AS for wanted in request.accepted):
             raise not_acceptable([wanted.mime for wanted in request.accepted])
@@ -285,6 +293,7 @@ class RootHandler(RestHandler):
         if self._is_preflight():
             self.preflight()
             return
+        self.asked_for(Address(ROOT))
         self.allow("OPTIONS,GET,HEAD")
 
 

@@ -30,7 +30,7 @@ _RETRY = 1.0
 async def watch_table(handler: ProtocolHandler, address: Address) -> None:
     """Answer with the events of what a read finds. Raises ApiError as the read itself would."""
     database = handler.state.database
-    request = handler.understand(address, database.schema, accept=NDJSON)
+    request = handler.understand(address, accept=NDJSON)
     action = plan_action(database.schema, request, handler.state.limits)
     reading = action.reading
     if reading is None or action.output.kind != "ndjson":

@@ -10,6 +10,7 @@ from pg_svc.errors import (
     max_affected_needs_set,
     not_single,
     put_key_mismatch,
+    timezone_too_long,
     too_many_affected,
 )
 from pg_svc.plan.call import call_plan, find_routine
@@ -92,7 +93,7 @@ def _read(schema: Schema, request: ApiRequest, table: Name, limits: Limits) -> A
     output = negotiate(
         schema, table, request.accepted, plan, plans_allowed=limits.plans, streams=not request.is_head
     )
-    _check_preferences(request)
+    _check_preferences(schema, request)
     made = _without_body(output) if request.is_head else output
     preferences = request.preferences
     if output.kind == "ndjson":
@@ -135,7 +136,7 @@ def _write(schema: Schema, request: ApiRequest, table: Name, limits: Limits) -> 
         schema, table, request.query, from_source=True, is_write=True, aggregates=limits.aggregates
     )
     mutation = mutate_plan(schema, table, request.method, request.query, request.payload, preferences, plan)
-    _check_preferences(request)
+    _check_preferences(schema, request)
     output = negotiate(schema, table, request.accepted, plan, plans_allowed=limits.plans)
     made = output if preferences.representation == "representation" else _without_body(output)
     statement = write_statement(mutation, plan, made, location=preferences.representation == "headers-only")
@@ -198,7 +199,7 @@ def _call(schema: Schema, request: ApiRequest, limits: Limits) -> Action:
         pairs = payload.pairs
     called = call_plan(routine, given, pairs=pairs, payload=payload, returning=_call_columns(plan))
     output = negotiate(schema, identifier, request.accepted, plan, plans_allowed=limits.plans)
-    _check_preferences(request)
+    _check_preferences(schema, request)
     preferences = request.preferences
     if preferences.strict and preferences.max_affected is not None and not routine.returns_set:
         raise max_affected_needs_set()
@@ -254,9 +255,21 @@ def _without_body(output: Output) -> Output:
     return replace(output, kind="none", handler=None)
 
 
-def _check_preferences(request: ApiRequest) -> None:
-    if request.preferences.strict and request.preferences.invalid:
-        raise bad_preferences(request.preferences.invalid)
+def _check_preferences(schema: Schema, request: ApiRequest) -> None:
+    preferences = request.preferences
+    if preferences.strict and preferences.invalid:
+        raise bad_preferences(preferences.invalid)
+    if len(preferences.timezone or "") > _LONGEST_TIMEZONE and not _takes_any_timezone(schema.server_version):
+        raise timezone_too_long(_LONGEST_TIMEZONE)
+
+
+_LONGEST_TIMEZONE = 24
+_FIXED = {14: 140024, 15: 150019, 16: 160015, 17: 170011, 18: 180006}
+
+
+def _takes_any_timezone(version: int) -> bool:
+    """Whether the server has the fix of CVE-2026-14669: to_char() trusted the length of a zone's name."""
+    return version >= _FIXED.get(version // 10000, 190000)
 
 
 def _check_single(output: Output, rows: RowSet) -> None:

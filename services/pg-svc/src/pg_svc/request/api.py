@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pg_svc.errors import bad_rpc_method, put_with_limit, unknown_schema, unsupported_method
@@ -76,7 +76,6 @@ def parse_request(
     body: bytes,
     *,
     exposed: Sequence[str],
-    timezones: Collection[str],
     tx_allowed: bool,
 ) -> ApiRequest:
     """Understand a request. ``headers`` have lower-case names. Raises ApiError."""
@@ -112,7 +111,6 @@ def parse_request(
         parse_preferences(
             (headers["prefer"],) if "prefer" in headers else (),
             tx_allowed=tx_allowed,
-            timezones=timezones,
         ),
         parse_accept(headers.get("accept")),
         content_type,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 _KNOWN = {
@@ -56,11 +56,11 @@ class Preferences:
         return ", ".join(said) or None
 
 
-def parse_preferences(headers: Sequence[str], *, tx_allowed: bool, timezones: Collection[str]) -> Preferences:
+def parse_preferences(headers: Sequence[str], *, tx_allowed: bool) -> Preferences:
     """Understand ``Prefer`` headers. The first of several values counts.
 
-    ``tx_allowed``: the client may choose how its transaction ends. ``timezones``: the names that the server
-    knows.
+    ``tx_allowed``: the client may choose how its transaction ends. Whether a time zone is one is for the
+    server to say.
     """
     given = [part.strip() for header in headers for part in header.split(",")]
     given = [part for part in given if part]
@@ -72,8 +72,8 @@ def parse_preferences(headers: Sequence[str], *, tx_allowed: bool, timezones: Co
         name, _, value = part.partition("=")
         if name in _KNOWN and value in _KNOWN[name]:
             found.setdefault(name, value)
-        elif name == "timezone" and value in timezones:
-            timezone = timezone or value
+        elif part.startswith("timezone="):
+            timezone = value if timezone is None else timezone
         elif name == "max-affected":
             if max_affected is None and re.fullmatch(r"-?\d{1,18}", value):
                 max_affected = int(value)

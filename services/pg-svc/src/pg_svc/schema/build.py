@@ -63,7 +63,6 @@ def build_schema(
             (source, target): function for source, target, function in answers["representations"]
         },
         handlers=_handlers(answers["handlers"]),
-        timezones=frozenset(answers["timezones"]),
         role_settings=settings,
         role_isolation=isolation,
         fingerprint=answers["fingerprint"],

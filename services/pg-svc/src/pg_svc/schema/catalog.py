@@ -218,8 +218,6 @@ SELECT coalesce(json_agg(h), '[]') FROM (
 ) h
 """
 
-TIMEZONES = "SELECT coalesce(json_agg(name), '[]') FROM pg_timezone_names"
-
 ROLE_SETTINGS = """
 SELECT coalesce(json_agg(json_build_array(r.rolname, s.setting)), '[]')
 FROM pg_roles r

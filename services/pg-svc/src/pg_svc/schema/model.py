@@ -171,7 +171,6 @@ class Schema:
     routines: Mapping[Name, Sequence[Routine]] = field(default_factory=dict)
     representations: Mapping[tuple[str, str], str] = field(default_factory=dict)
     handlers: Mapping[tuple[Name | None, str], Handler] = field(default_factory=dict)
-    timezones: frozenset[str] = frozenset()
     role_settings: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
     role_isolation: Mapping[str, str] = field(default_factory=dict)
     fingerprint: str = ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pg_svc.plan.types import InsertPlan, MutatePlan, Output, ReadPlan
 from pg_svc.schema.model import Routine
-from pg_svc.sql.builder import EMPTY, Sql, concat, qualified, quote_ident, verbatim
+from pg_svc.sql.builder import EMPTY, Sql, concat, qualified, verbatim
 from pg_svc.sql.read import count_query, select_query
 from pg_svc.sql.write import mutate_query
 
@@ -49,11 +49,11 @@ def write_statement(mutation: MutatePlan, reading: ReadPlan, output: Output, *, 
         inserted = "nullif(current_setting('pgrst.inserted', true), '')::int"
     where = Sql("NULL")
     if location and isinstance(mutation, InsertPlan) and mutation.key:
-        keys = ", ".join(f"'{_literal(name)}', {quote_ident(name)}::text" for name in mutation.key)
-        # json_build_object keeps the key's columns in order
+        keys = ", ".join(f"'{_literal(name)}'" for name in mutation.key)
+        # Values are those of the row's JSON, in the order of its columns
         where = Sql(
-            f"CASE WHEN count({_ROWS}) = 1 THEN "
-            f"(SELECT json_build_object({keys}) FROM pgrst_source LIMIT 1) END"
+            f"CASE WHEN count({_ROWS}) = 1 THEN (SELECT json_object_agg(key, value) FROM json_each_text("
+            f"(SELECT row_to_json(first) FROM pgrst_source AS first LIMIT 1)) WHERE key IN ({keys})) END"
         )
     rows = Sql("SELECT * FROM pgrst_source") if output.kind == "none" else select_query(reading)
     return concat(

@@ -22,7 +22,6 @@ _QUESTIONS = {
     "computed_relationships": catalog.COMPUTED_RELATIONSHIPS,
     "representations": catalog.REPRESENTATIONS,
     "handlers": catalog.HANDLERS,
-    "timezones": catalog.TIMEZONES,
 }
 
 
