@@ -49,9 +49,13 @@ class RedisSettings(ServiceSettings):
     @model_validator(mode="after")
     def _check_address(self) -> RedisSettings:
         try:
-            self.address()
+            login = self.address().login
         except ValueError as error:
             raise ValueError(f"REDIS_URL: {error}") from None
+        try:
+            login.ssl_context  # noqa: B018  # read now what would fail with every request
+        except OSError as error:  # SSLError is one
+            raise ValueError(f"REDIS_URL: ssl_ca_certs: {error.strerror or 'no certificates'}") from None
         return self
 
     def address(self) -> Address:

@@ -6,6 +6,7 @@ SecantusDB is licensed GPL-2.0, so it runs as a program of its own and is never 
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 import sys
 from pathlib import Path
@@ -19,7 +20,8 @@ class Mongo(Store):
     """A SecantusDB server, which presents itself as the primary of a one-member replica set.
 
     Transactions and change streams therefore work. Writes with ``j=true`` are journaled before they are
-    acknowledged; ``sync_on_commit`` does that for every write.
+    acknowledged; ``sync_on_commit`` does that for every write. With ``certificate``, the files of a chain and
+    its key, it speaks TLS alone.
 
     Two things to know when stopping it. Its listening thread notices the end at the next connection, or after
     two seconds. And its main thread sometimes sleeps through a signal that another thread has received, and
@@ -28,9 +30,17 @@ class Mongo(Store):
 
     name = "mongo"
 
-    def __init__(self, directory: Path, port: int | None = None, *, sync_on_commit: bool = False) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        port: int | None = None,
+        *,
+        sync_on_commit: bool = False,
+        certificate: tuple[Path, Path] | None = None,
+    ) -> None:
         super().__init__(directory, port)
         self.sync_on_commit = sync_on_commit
+        self.certificate = certificate
 
     @property
     def url(self) -> str:
@@ -56,18 +66,34 @@ class Mongo(Store):
             *("--port", str(self.port)),
             *("--storage-path", str(self.directory / "db")),
             *(["--sync-on-commit"] if self.sync_on_commit else []),
+            *(self._tls_options()),
         ]
+
+    def _tls_options(self) -> list[str]:
+        if self.certificate is None:
+            return []
+        chain, key = self.certificate
+        return ["--tls-cert-file", str(chain), "--tls-key-file", str(key)]
+
+    def _connect(self) -> socket.socket:
+        plain = super()._connect()
+        if self.certificate is None:
+            return plain
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE  # it is our own child that is asked whether it is there
+        return context.wrap_socket(plain)
 
     def probe(self) -> bool:
         """Send ``hello`` and see whether the server says that it takes writes."""
         try:
-            with self._connect() as connection:
+            with self._connect() as connection, connection.makefile("rb") as answers:
                 connection.sendall(_hello())
-                header = connection.recv(4, socket.MSG_WAITALL)
+                header = answers.read(4)
                 if len(header) < 4:
                     return False
                 (length,) = struct.unpack("<i", header)
-                answer = connection.recv(min(length, 1 << 16) - 4, socket.MSG_WAITALL)
+                answer = answers.read(min(length, 1 << 16) - 4)
         except OSError:
             return False
         return b"\x08isWritablePrimary\x00\x01" in answer

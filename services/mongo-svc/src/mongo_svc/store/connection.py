@@ -21,7 +21,7 @@ from pymongo.write_concern import WriteConcern
 
 from svc_common import StoreUnavailable, observe_store
 
-from .errors import STORE, problem_for
+from .errors import STORE, UNTRUSTED, is_untrusted, problem_for
 
 Stored: TypeAlias = dict[str, Any]
 Collection: TypeAlias = AsyncIOMotorCollection[Stored]
@@ -87,7 +87,13 @@ class Connection:
         place in the pool is free in time. A call that may take long gets a ``timeout``, which MongoDB should
         be told, too; it still waits no longer for a server to be there than every other call.
         """
-        return Call(self._places, operation, self.timeout, timeout)
+        return Call(self, self._places, operation, timeout)
+
+    @property
+    def trouble(self) -> str:
+        """Why no server can be used, where that is more than that none answers; else empty."""
+        servers = self.client.delegate.topology_description.server_descriptions().values()
+        return UNTRUSTED if any(is_untrusted(server.error) for server in servers) else ""
 
     @property
     def busy(self) -> bool:
@@ -107,12 +113,15 @@ class Connection:
 class Call:
     """One call to MongoDB: a place in the pool, a deadline, metrics and readable errors."""
 
-    __slots__ = ("_clock", "_driver", "_long", "_operation", "_places", "_timeout")
+    __slots__ = ("_clock", "_connection", "_driver", "_long", "_operation", "_places", "_timeout")
 
-    def __init__(self, places: asyncio.Semaphore, operation: str, timeout: float, long: float | None) -> None:
+    def __init__(
+        self, connection: Connection, places: asyncio.Semaphore, operation: str, long: float | None
+    ) -> None:
+        self._connection = connection
         self._places = places
         self._operation = operation
-        self._timeout = timeout
+        self._timeout = connection.timeout
         self._long = long
 
     async def __aenter__(self) -> None:
@@ -146,7 +155,7 @@ class Call:
             self._driver.__exit__(kind, error, traceback)
         finally:
             if isinstance(error, asyncio.CancelledError):
-                await self._stop_clock("")
+                await self._stop_clock(self._connection.trouble)
             else:
                 await self._clock.__aexit__(None, None, None)
 

@@ -35,6 +35,8 @@ STORE = "mongodb"
 
 TOO_LARGE = "The document is over 16 MiB, the most that MongoDB holds."
 
+UNTRUSTED = "The certificate of MongoDB is not trusted, or is for another name."
+
 _TOO_LARGE_CODES = frozenset((10334, 17419, 17420))
 _VALIDATION_CODE = 121
 _REFUSED_CREDENTIALS = frozenset((8000, 13, 18))
@@ -58,7 +60,7 @@ def problem_for(error: Exception) -> Problem | None:
     if isinstance(error, (NetworkTimeout, ExecutionTimeout, WTimeoutError)):
         return StoreUnavailable(STORE, "MongoDB did not finish in time; try again, or ask for less.")
     if isinstance(error, ConnectionFailure):
-        return StoreUnavailable(STORE)
+        return StoreUnavailable(STORE, UNTRUSTED if is_untrusted(error) else "")
     if isinstance(error, DuplicateKeyError):
         return Conflict("Something with the same value of a unique index is stored already.")
     if isinstance(error, BulkWriteError):
@@ -76,6 +78,11 @@ def problem_for(error: Exception) -> Problem | None:
     if isinstance(error, PyMongoError) and error.timeout:
         return StoreUnavailable(STORE)
     return None
+
+
+def is_untrusted(error: BaseException | None) -> bool:
+    """Whether a server did not prove who it is; the driver tells this in words alone."""
+    return error is not None and "CERTIFICATE_VERIFY_FAILED" in str(error)
 
 
 def problem_for_code(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 
 from svc_common import StoreUnavailable
 
@@ -41,7 +42,8 @@ async def open_wire(
     except (OSError, TimeoutError, ConnectionLost) as error:
         if wire is not None:
             wire.close()
-        raise StoreUnavailable("redis") from error
+        trouble = _tls_trouble(error) if login.tls and wire is None else ""
+        raise StoreUnavailable("redis", trouble) from error
     except BaseException:
         if wire is not None:
             wire.close()
@@ -65,6 +67,13 @@ async def _log_in(wire: Wire, login: Login) -> None:
             raise StoreUnavailable(
                 "redis", f"The store redis does not take the connection ({reply.code})."
             ) from reply
+
+
+def _tls_trouble(error: BaseException) -> str:
+    """What a person has to know when a connection could not be secured."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return "The certificate of the store redis is not trusted, or is for another name."
+    return "The store redis does not answer, or does not speak TLS as REDIS_URL asks for."
 
 
 def _keep_alive(sock: socket.socket | None) -> None:
