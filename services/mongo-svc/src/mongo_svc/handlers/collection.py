@@ -186,6 +186,8 @@ class CollectionHandler(MongoHandler):
         )
 
     def _tell(self, line: dict[str, Any]) -> None:
+        if self._finished:  # the client has left
+            return
         if not self._headers_written:
             self.set_header("Content-Type", NDJSON)
         self.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))

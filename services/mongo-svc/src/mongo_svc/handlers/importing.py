@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,6 +34,8 @@ class Import:
     stopped: bool = False
     _batch: list[Item] = field(default_factory=list)
     _batch_bytes: int = 0
+    _writing: asyncio.Task[None] | None = None
+    _refusal: Problem | None = None
 
     async def feed(self, data: bytes) -> None:
         """Take a piece of the body; returns when there is room for the next."""
@@ -55,6 +58,7 @@ class Import:
             else:
                 await self._take(texts)
                 await self._write()
+        await self._written()
         return {
             "received": self.received,
             "inserted": self.inserted,
@@ -82,6 +86,7 @@ class Import:
         position = self.received
         if self.ordered:
             await self._write()  # what came before it is stored first
+            await self._written()
         if not self.stopped:
             self._report([Failure(position, None, problem)])
             self.stopped = self.ordered
@@ -89,26 +94,40 @@ class Import:
     async def _break_off(self, problem: Problem) -> None:
         """The body cannot be understood from here on."""
         await self._write()
+        await self._written()
         if not self.stopped:
             self._report([Failure(self.received + 1, None, problem)])
             self.stopped = True
 
     async def _write(self) -> None:
+        """Hand the batch over; the next one is read while MongoDB writes it."""
+        await self._written()
         batch, self._batch, self._batch_bytes = self._batch, [], 0
-        if not batch or self.stopped:
-            return
+        if batch and not self.stopped:
+            self._writing = asyncio.create_task(self._write_batch(batch))
+
+    async def _written(self) -> None:
+        """Wait for the batch that MongoDB is writing."""
+        if self._writing is not None:
+            await self._writing
+            self._writing = None
+        if self._refusal is not None:
+            raise self._refusal
+
+    async def _write_batch(self, batch: list[Item]) -> None:
         try:
             outcome = await self.bulk.write(self.collection, batch, self.mode, ordered=self.ordered)
         except Problem as problem:
-            if not self.inserted and not self.replaced and not self.failed:
-                raise  # nothing was told yet, so the whole request can fail
-            self._report([Failure(batch[0].position, None, problem)])
             self.stopped = True
+            if self.inserted or self.replaced or self.failed:
+                self._report([Failure(batch[0].position, None, problem)])
+            else:
+                self._refusal = problem  # nothing was told yet, so the whole request can fail
             return
         self.inserted += outcome.inserted
         self.replaced += outcome.replaced
         self._report(outcome.failures)
-        self.stopped = self.ordered and bool(outcome.failures)
+        self.stopped = self.stopped or (self.ordered and bool(outcome.failures))
 
     def _report(self, failures: list[Failure]) -> None:
         for failure in failures:
