@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -15,7 +17,9 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
 from devstack.weather.upstream import WeatherUpstream
-from svc_common.testing import ServiceProcess
+from svc_common.testing import ServiceProcess, TestedService
+from svc_common.testing.quota import SHARED_QUOTA, check_shared_quota
+from svc_common.testing.tls import Authority, tls_front
 
 if TYPE_CHECKING:
     from conftest import Serve
@@ -75,3 +79,41 @@ async def test_an_authority_of_the_system_is_trusted(
         async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
             answer = await client.get(f"{process.url}/v1/current", params=HERE)
         assert (answer.status_code, answer.text[:10]) == (200, "Currently ")
+
+
+async def until_told(svc: TestedService, check: str, text: str) -> None:
+    """Wait until readiness says so: Redis has a quarter of a second, which a busy machine may need twice."""
+    async with asyncio.timeout(20):
+        while text not in str((await svc.admin.get("/readyz?verbose")).json()["checks"][check]["error"]):
+            await asyncio.sleep(0.05)
+
+
+async def test_redis_over_tls(serve: Serve, redis_url: str, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    inner = urlsplit(redis_url)
+    async with tls_front(inner.port or 0, authority.certificate("localhost")) as front:
+        url = f"rediss://localhost:{front.port}{inner.path}?ssl_ca_certs={authority.file}"
+        settings = {**SHARED_QUOTA, "REDIS_URL": url}
+        async with serve(**settings) as one, serve(**settings) as two:
+            await until_told(one, "redis", "None")
+            await check_shared_quota(one, two, "/v1/current")
+        assert front.secured
+        assert front.refused == 0
+
+
+@pytest.mark.parametrize("name", ["localhost", "redis.example"])
+async def test_a_redis_that_proves_nothing_is_not_used(
+    serve: Serve, redis_url: str, tmp_path: Path, name: str
+) -> None:
+    authority = Authority(tmp_path)
+    inner = urlsplit(redis_url)
+    options = "" if name == "localhost" else f"?ssl_ca_certs={authority.file}"
+    async with tls_front(inner.port or 0, authority.certificate(name)) as front:
+        url = f"rediss://localhost:{front.port}{inner.path}{options}"
+        async with serve(REDIS_URL=url, RATE_LIMIT="3/hour", STORE_TIMEOUT="15") as svc:
+            statuses = [(await svc.client.get("/v1/current", params=HERE)).status_code for _ in range(4)]
+            assert statuses == [200, 200, 200, 429]  # the service does without, and the limit holds
+            await until_told(svc, "redis", "certificate")
+            await until_told(svc, "rate-limits", "each process")
+            assert (await svc.admin.get("/readyz")).status_code == 200
+        assert front.secured == 0

@@ -24,6 +24,7 @@ from .settings import WeatherSettings
 
 _PREFIX = "weather:"
 _FAILURE_SECONDS = 1.0
+_UNTRUSTED = "The certificate of the store redis is not trusted, or is for another name."
 
 # Times are the server's, so that clocks of replicas do not matter. A server that has just come up empty
 # does not know what was called before, so for one window it says that it cannot count (-1).
@@ -128,7 +129,9 @@ async def _call(operation: str) -> AsyncIterator[None]:
         try:
             yield
         except (RedisError, OSError, TimeoutError) as error:
-            raise StoreUnavailable("redis") from error
+            # The driver tells this in words alone
+            untrusted = "CERTIFICATE_VERIFY_FAILED" in str(error)
+            raise StoreUnavailable("redis", _UNTRUSTED if untrusted else "") from error
 
 
 def open_rates(settings: WeatherSettings) -> ClientScripts | None:

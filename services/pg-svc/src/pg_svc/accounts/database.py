@@ -45,7 +45,9 @@ class AccountsDatabase:
             if error.error.code == _NO_TABLE:
                 raise Unavailable("The accounts are not set up yet; try again soon.") from None
             raise
-        except (ConnectionLost, ApiError):
+        except ApiError as error:
+            raise StoreUnavailable("postgres", error.details or "") from None
+        except ConnectionLost:
             raise StoreUnavailable("postgres") from None
 
     async def one(self, name: str, sql: str, *parameters: Any) -> Row | None:

@@ -17,6 +17,7 @@ from pg_svc.store.errors import error_of, lost
 from pg_svc.store.introspect import MissingSchema, read_fingerprint, read_schema
 from pg_svc.store.migrate import migrate, packaged_migrations
 from pg_svc.store.pool import Pool
+from pg_svc.store.tls import tls_trouble
 from pg_svc.store.transaction import Result, Transaction, run_transaction, stream_transaction
 from pg_svc.watch.hub import CHANNEL, Watchers
 from svc_common import StoreUnavailable, get_logger
@@ -123,8 +124,9 @@ class Database:
         """The readiness check: the server answers, and its schema is known."""
         try:
             await self.pool.ping()
-        except (ConnectionLost, DatabaseError, TimeoutError):
-            raise StoreUnavailable("postgres", "The database does not answer.") from None
+        except (ConnectionLost, DatabaseError, TimeoutError) as error:
+            trouble = tls_trouble(str(error)) or "The database does not answer."
+            raise StoreUnavailable("postgres", trouble) from None
         if self._schema is None:
             raise StoreUnavailable("postgres", f"Not ready: {self._problem}.")
 

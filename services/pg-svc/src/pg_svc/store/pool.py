@@ -20,6 +20,7 @@ from prometheus_client import Counter, Gauge
 from pg_svc.errors import no_connection, pool_timeout
 from pg_svc.store.connection import ConnectionLost, DatabaseError, Session
 from pg_svc.store.prepared import Texts
+from pg_svc.store.tls import tls_trouble
 from svc_common import get_logger
 
 log = get_logger("pg_svc.pool")
@@ -126,8 +127,9 @@ class Pool:
         try:
             session = await self._connect(self._texts)
         except ConnectionLost as error:
-            log.info("no_connection", error=type(error).__name__)
-            raise no_connection() from error
+            trouble = tls_trouble(str(error))
+            log.info("no_connection", error=trouble or type(error).__name__)
+            raise no_connection(trouble) from error
         finally:
             self._opening -= 1
             self._call_next()
