@@ -204,7 +204,7 @@ def test_the_latest_are_kept() -> None:
 def test_values_that_are_not_text_are_never_prepared() -> None:
     texts = Texts()
     statements = Statements(texts, lambda text, values: text.encode() + repr(values).encode())
-    for value in ("1", b"1", "1"):
+    for value in ("1", b"1", ["1"], "1"):
         for _ in range(OFTEN + 1):
             batch = statements.batch(b"BEGIN", [Sql("SELECT f(%s)", (value,))])
             statements.succeeded(batch)

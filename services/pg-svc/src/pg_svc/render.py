@@ -18,16 +18,17 @@ from pg_svc.request.types import RowRange
 Headers = list[tuple[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that takes 2 µs more for each of them
 class Answer:
-    """What goes to the client."""
+    """What goes to the client. ``own``: the headers are ours, each of them once."""
 
     status: int
     headers: Headers
     body: bytes = b""
+    own: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RowSet:
     """A statement's result."""
 
@@ -64,26 +65,21 @@ def _bytes(body: Any) -> bytes:
     return str(body).encode()
 
 
-def read_answer(
-    rows: RowSet,
-    output: Output,
-    asked: RowRange,
-    preferences: Preferences,
-    *,
-    location: str,
-    profile: str | None,
-    is_head: bool,
-) -> Answer:
-    """Of GET and HEAD on a table. ``location`` is the canonical address."""
-    status = range_status(asked.offset, rows.page, rows.total)
-    headers: Headers = [
-        ("Content-Range", content_range(asked.offset, asked.offset + rows.page - 1, rows.total)),
+def read_headers(output: Output, preferences: Preferences, *, location: str, profile: str | None) -> Headers:
+    """Of GET and HEAD on a table, whatever the rows. ``location`` is the canonical address."""
+    return [
         ("Content-Location", location),
         *_content(output, profile),
         *_applied(preferences, "count", "tx", "handling", "timezone"),
     ]
-    body = out_of_bounds(asked.offset, rows.total) if status == 416 else rows.body
-    return _overridden(rows, Answer(status, headers, b"" if is_head else body))
+
+
+def read_answer(rows: RowSet, offset: int, headers: Headers, *, is_head: bool) -> Answer:
+    """Of GET and HEAD on a table, with its ``read_headers``."""
+    status = range_status(offset, rows.page, rows.total)
+    shown = ("Content-Range", content_range(offset, offset + rows.page - 1, rows.total))
+    body = out_of_bounds(offset, rows.total) if status == 416 else rows.body
+    return _overridden(rows, Answer(status, [shown, *headers], b"" if is_head else body, own=True))
 
 
 def insert_answer(
@@ -200,6 +196,8 @@ def _location(table: str, key: dict[str, str | None]) -> str:
 
 def _overridden(rows: RowSet, answer: Answer) -> Answer:
     """The database has the last word: ``response.status`` and ``response.headers``."""
+    if rows.said_status is None and rows.said_headers is None:
+        return answer
     status = answer.status if rows.said_status is None else said_status(rows.said_status)
     headers = answer.headers
     if rows.said_headers is not None:

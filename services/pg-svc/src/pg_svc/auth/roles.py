@@ -22,7 +22,7 @@ from svc_common import Principal, SettingsError
 from svc_common.audit import audit
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Caller:
     """The role (None: the login role), the token's claims, and whether it is more than anybody's role."""
 

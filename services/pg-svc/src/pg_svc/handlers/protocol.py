@@ -42,6 +42,10 @@ class RestState:
     roles: Roles
     memo: PlanMemo = field(default_factory=PlanMemo, init=False)
 
+    def search_path(self, schema: str) -> tuple[str, ...]:
+        """Where a request on a schema finds names."""
+        return (schema, *(name for name in self.settings.pgrst_db_extra_search_path if name != schema))
+
     @property
     def limits(self) -> Limits:
         """What the configuration allows."""
@@ -63,8 +67,11 @@ class ProtocolHandler(ServiceHandler[RestState]):
     def initialize(self, route: Route | None = None) -> None:
         """Start the clock."""
         super().initialize(route)
-        self._timings: dict[str, float] = {}
-        self._clock = time.perf_counter()
+        self._timings: dict[str, float] | None = None
+        self._lowered: dict[str, str] | None = None
+        if self.state.settings.pgrst_server_timing_enabled:
+            self._timings = {}
+            self._clock = time.perf_counter()
 
     # -- who calls ----------------------------------------------------------------------------------
 
@@ -90,7 +97,7 @@ class ProtocolHandler(ServiceHandler[RestState]):
         """The request, parsed. ``accept`` takes the header's place."""
         settings, headers = self.state.settings, self.lowered_headers()
         if accept is not None:
-            headers["accept"] = accept
+            headers = {**headers, "accept": accept}
         return parse_request(
             "QUERY" if self.asked_by_body else self.request.method or "",
             address,
@@ -118,7 +125,9 @@ class ProtocolHandler(ServiceHandler[RestState]):
 
     def lowered_headers(self) -> dict[str, str]:
         """The request's headers under lower-case names."""
-        return {name.lower(): value for name, value in self.request.headers.items()}
+        if self._lowered is None:
+            self._lowered = {name.lower(): value for name, value in self.request.headers.items()}
+        return self._lowered
 
     def prologue(
         self,
@@ -130,18 +139,20 @@ class ProtocolHandler(ServiceHandler[RestState]):
         function_settings: Iterable[tuple[str, str]] = (),
     ) -> tuple[Sql, ...]:
         """What runs before a request's own statement, in its transaction."""
-        settings = self.state.settings
+        settings, headers, cookies = self.state.settings, self.lowered_headers(), {}
+        if "cookie" in headers:
+            cookies = _cookies(headers["cookie"])
+            headers = {name: value for name, value in headers.items() if name != "cookie"}
         context = RequestContext(
             method=self.request.method or "",
-            path=self.request.path[len(self.context.settings.base_path) + len(PREFIX) :] or "/",
-            headers={name: value for name, value in self.lowered_headers().items() if name != "cookie"},
-            cookies=_cookies(self.request.headers.get("Cookie")),
+            path=self.request.path[len(settings.base_path) + len(PREFIX) :] or "/",
+            headers=headers,
+            cookies=cookies,
             claims=caller.claims,
             role=caller.role,
         )
-        path = list(dict.fromkeys([schema_name, *settings.pgrst_db_extra_search_path]))
         applied = Settings(
-            search_path=path,
+            search_path=self.state.search_path(schema_name),
             role=schema.role_settings.get(caller.role or "", ()),
             timezone=timezone,
             function=function_settings,
@@ -154,6 +165,8 @@ class ProtocolHandler(ServiceHandler[RestState]):
 
     def stamp(self, name: str) -> None:
         """Note how long a step took, for Server-Timing."""
+        if self._timings is None:
+            return
         now = time.perf_counter()
         self._timings[name] = (now - self._clock) * 1000
         self._clock = now
@@ -163,12 +176,19 @@ class ProtocolHandler(ServiceHandler[RestState]):
     def send(self, answer: Answer) -> None:
         """Send an answer."""
         self.set_status(answer.status)
-        for name, _ in answer.headers:
-            self.clear_header(name)
-        for name, value in answer.headers:
-            self.add_header(name, value)
+        if answer.own:
+            headers = self._headers  # the values need none of add_header's checks: 8 µs for four headers
+            for name, value in answer.headers:
+                headers[name] = value
+        else:
+            for name, _ in answer.headers:
+                self.clear_header(name)
+            for name, value in answer.headers:
+                self.add_header(name, value)
         self._common_headers()
-        if answer.status < 400 and not any(name.lower() == "vary" for name, _ in answer.headers):
+        if answer.status < 400 and (
+            answer.own or not any(name.lower() == "vary" for name, _ in answer.headers)
+        ):
             self.add_vary(_VARY)
         if answer.status in _BODILESS or 100 <= answer.status < 200:
             return
@@ -181,7 +201,7 @@ class ProtocolHandler(ServiceHandler[RestState]):
         settings = self.state.settings
         if self.context.cors.enabled:
             self.set_header("Access-Control-Expose-Headers", _EXPOSED)
-        if settings.pgrst_server_timing_enabled and self._timings:
+        if self._timings:
             self.stamp("response")
             self.set_header(
                 "Server-Timing",
@@ -262,9 +282,7 @@ def _name(text: str) -> Name:
     return Name(schema, name)
 
 
-def _cookies(header: str | None) -> dict[str, str]:
-    if not header:
-        return {}
+def _cookies(header: str) -> dict[str, str]:
     try:
         return {name: morsel.value for name, morsel in SimpleCookie(header).items()}
     except CookieError:

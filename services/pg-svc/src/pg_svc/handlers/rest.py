@@ -32,7 +32,8 @@ class RestHandler(ProtocolHandler):
 
     async def respond(self, address: Address) -> None:
         """Answer a request."""
-        database = self.state.database
+        state = self.state
+        database = state.database
         caller = self.caller()
         self.stamp("jwt")
         schema = database.schema
@@ -52,7 +53,7 @@ class RestHandler(ProtocolHandler):
                 kept.append(action.answer(RowSet.of(row)))
 
         def needs_estimate(row: Row) -> bool:
-            most = self.state.settings.pgrst_db_max_rows
+            most = state.settings.pgrst_db_max_rows
             return action.estimate_always or most is None or (row[0] is not None and row[0] > most)
 
         transaction = Transaction(
@@ -68,7 +69,7 @@ class RestHandler(ProtocolHandler):
             isolation=(routine.isolation if routine is not None else None)
             or schema.role_isolation.get(caller.role or ""),
             rollback=rollback and not action.read_only,
-            check=check,
+            check=None if action.read_only and action.estimate is None else check,
             after=action.estimate,
             needs_after=needs_estimate,
             name=request.address.kind,
@@ -84,6 +85,8 @@ class RestHandler(ProtocolHandler):
             self.send(self._with_estimate(action, result.rows[0], result.after))
         elif kept:
             self.send(kept[0])
+        elif result.rows:
+            self.send(action.answer(RowSet.of(result.rows[0])))
         else:  # a statement without a row: a function that returned no set at all
             self.send(action.answer(RowSet(None, 0, b"", None, None, None, None)))
 

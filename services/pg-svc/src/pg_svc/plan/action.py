@@ -26,6 +26,7 @@ from pg_svc.render import (
     insert_answer,
     put_answer,
     read_answer,
+    read_headers,
     update_answer,
 )
 from pg_svc.request import media
@@ -104,17 +105,12 @@ def _read(schema: Schema, request: ApiRequest, table: Name, limits: Limits) -> A
     canonical = request.query.canonical
     location = f"/{table.name}" + (f"?{canonical}" if canonical else "")
 
+    headers = read_headers(output, preferences, location=location, profile=request.profile)
+    offset, is_head = request.rows.offset, request.is_head
+
     def answer(rows: RowSet) -> Answer:
         _check_single(output, rows)
-        return read_answer(
-            rows,
-            output,
-            request.rows,
-            preferences,
-            location=location,
-            profile=request.profile,
-            is_head=request.is_head,
-        )
+        return read_answer(rows, offset, headers, is_head=is_head)
 
     estimate = None
     if preferences.count in ("planned", "estimated"):

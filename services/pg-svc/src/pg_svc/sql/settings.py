@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -12,7 +13,7 @@ from pg_svc.schema.model import Name
 from pg_svc.sql.builder import Sql, qualified, quote_ident
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RequestContext:
     """What functions and policies may ask about the request. ``role`` None: the login role stays."""
 
@@ -25,15 +26,15 @@ class RequestContext:
     authenticated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Settings:
     """Further settings of a transaction, in the order in which they are applied."""
 
-    search_path: Sequence[str]
+    search_path: tuple[str, ...]
     role: Iterable[tuple[str, str]] = ()
     timezone: str | None = None
     function: Iterable[tuple[str, str]] = ()
-    application: Iterable[tuple[str, str]] = field(default_factory=tuple)
+    application: Iterable[tuple[str, str]] = ()
 
 
 def settings_statement(context: RequestContext, settings: Settings) -> Sql:
@@ -41,22 +42,41 @@ def settings_statement(context: RequestContext, settings: Settings) -> Sql:
 
     The role's settings come before the role, which may not be allowed to set them.
     """
-    path = ", ".join(quote_ident(schema).replace("%%", "%") for schema in settings.search_path)
-    pairs: list[tuple[str, str]] = [("search_path", path), *settings.role]
+    before = [text for pair in settings.role for text in pair]
+    after = [text for pair in settings.function for text in pair]
+    after += [text for pair in settings.application for text in pair]
+    values = [_search_path(settings.search_path), *before]
     if context.role is not None:
-        pairs.append(("role", context.role))
-    pairs += [
-        ("request.jwt.claims", orjson.dumps(context.claims).decode()),
-        ("request.method", context.method),
-        ("request.path", context.path),
-        ("request.headers", orjson.dumps(context.headers).decode()),
-        ("request.cookies", orjson.dumps(context.cookies).decode()),
-    ]
+        values.append(context.role)
+    values += (
+        orjson.dumps(context.claims).decode(),
+        context.method,
+        context.path,
+        orjson.dumps(context.headers).decode(),
+        orjson.dumps(context.cookies).decode(),
+    )
     if settings.timezone is not None:
-        pairs.append(("timezone", settings.timezone))
-    pairs += [*settings.function, *settings.application]
-    calls = ", ".join(["set_config(%s, %s, true)"] * len(pairs))
-    return Sql(f"SELECT {calls}", tuple(text for pair in pairs for text in pair))
+        values.append(settings.timezone)
+    values += after
+    text = _text(len(before) // 2, context.role is not None, settings.timezone is not None, len(after) // 2)
+    return Sql(text, tuple(values))
+
+
+@lru_cache(maxsize=64)  # the text is the same for nearly every request, and its hash is remembered with it
+def _text(before: int, has_role: bool, has_timezone: bool, after: int) -> str:
+    given = "set_config(%s, %s, true)"
+    names = ["request.jwt.claims", "request.method", "request.path", "request.headers", "request.cookies"]
+    if has_role:
+        names.insert(0, "role")
+    if has_timezone:
+        names.append("timezone")
+    calls = [f"set_config('{name}', %s, true)" for name in ("search_path", *names)]
+    return "SELECT " + ", ".join([calls[0], *[given] * before, *calls[1:], *[given] * after])
+
+
+@lru_cache(maxsize=64)
+def _search_path(schemas: tuple[str, ...]) -> str:
+    return ", ".join(quote_ident(schema).replace("%%", "%") for schema in schemas)
 
 
 def pre_request_statement(function: Name) -> Sql:

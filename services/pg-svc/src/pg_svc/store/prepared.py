@@ -104,11 +104,12 @@ class Texts:
 
     def call(self, text: Text, values: tuple[Any, ...], quote: Quote) -> bytes | None:
         """``EXECUTE name(values)``; None where a value is not text: it would be prepared without its type."""
+        for value in values:
+            if type(value) is not str:
+                return None
         key = (text.name, values)
         found = self._calls.get(key)
         if found is None:
-            if not all(type(value) is str for value in values):
-                return None
             marks = f"({', '.join(['%s'] * len(values))})" if values else ""
             found = quote(f"EXECUTE {text.name}{marks}", values)
             if len(found) <= _LONGEST_CALL:

@@ -20,7 +20,7 @@ _ISOLATION = {"read committed", "repeatable read", "serializable"}
 _CLEAN = b"RESET ALL; RESET ROLE; "
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Transaction:
     """What to run. ``after`` is a second statement that runs when ``needs_after`` says so of the row."""
 
@@ -35,7 +35,7 @@ class Transaction:
     name: str = "query"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Result:
     """The statement's rows, and the second statement's where it ran."""
 
