@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,10 +56,7 @@ def _json(body: bytes, columns: tuple[str, ...] | None, for_function: bool) -> P
         return Payload(body, tuple(sorted(set(columns))))
     if not body and for_function:
         return Payload(b"{}")
-    try:
-        document: Any = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise bad_body("Empty or invalid json") from None
+    document = _document(body)
     if isinstance(document, dict):
         return Payload(body, tuple(sorted(document)))
     if not isinstance(document, list) or not document:
@@ -69,6 +67,22 @@ def _json(body: bytes, columns: tuple[str, ...] | None, for_function: bool) -> P
     if not all(isinstance(row, dict) and row.keys() == keys for row in document):
         raise bad_body("All object keys must match")
     return Payload(body, tuple(sorted(keys)))
+
+
+def _document(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        pass
+    # Numbers beyond a float's range are JSON too, and numeric to the database
+    try:
+        return json.loads(body.decode(), parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        raise bad_body("Empty or invalid json") from None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
 
 
 def _csv(body: bytes) -> Payload:

@@ -119,7 +119,7 @@ def _is_one_of(plan: UpdatePlan | DeletePlan) -> Sql:
 
 
 def _identity(plan: UpdatePlan | DeletePlan) -> tuple[str, ...]:
-    return plan.key or ("ctid",)
+    return plan.key or ("tableoid", "ctid")
 
 
 def _returning(table: Name, names: Sequence[str]) -> Sql:
