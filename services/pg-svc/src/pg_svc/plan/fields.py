@@ -36,11 +36,10 @@ def resolve_filter(schema: Schema, table: Name, given: Filter) -> Compare:
     ref = resolve(schema, table, given.field)
     transform = schema.representations.get(("text", ref.type)) if ref.type else None
     column = schema.column(table, given.field.name)
-    is_vector = column is not None and column.base_type == "tsvector" and not given.field.path
+    # What the table does not list is a computed column, which may return a vector
+    is_text = column is not None and column.base_type != "tsvector"
     full_text = given.operation.operator in ("fts", "plfts", "phfts", "wfts")
-    return Compare(
-        replace(ref, transform=transform, to_tsvector=full_text and not is_vector), given.operation
-    )
+    return Compare(replace(ref, transform=transform, to_tsvector=full_text and is_text), given.operation)
 
 
 def resolve_logic(schema: Schema, table: Name, tree: LogicTree) -> Condition:

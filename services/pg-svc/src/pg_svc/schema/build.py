@@ -53,11 +53,15 @@ def build_schema(
         )
         for row in answers["computed_relationships"]
     ]
+    primary_keys = {
+        Name(row["schema"], row["name"]): tuple(row["columns"]) for row in answers["primary_keys"]
+    }
+    primary_keys |= {name: table.key for name, table in tables.items()}
     settings, isolation = _role_settings(answers["role_settings"])
     return Schema(
         exposed=tuple(exposed),
         tables=tables,
-        relationships=by_origin(relationships(keys, shown, tables), computed, exposed),
+        relationships=by_origin(relationships(keys, shown, primary_keys), computed, exposed),
         routines=_routines(answers["functions"], hoisted_settings),
         representations={
             (source, target): function for source, target, function in answers["representations"]

@@ -6,6 +6,11 @@ They run with an empty search path, so every name that PostgreSQL prints is qual
 from __future__ import annotations
 
 TABLES = """
+WITH RECURSIVE bases(oid, base) AS (
+  SELECT oid, oid FROM pg_type WHERE typtype <> 'd'
+  UNION ALL
+  SELECT t.oid, b.base FROM pg_type t JOIN bases b ON t.typbasetype = b.oid WHERE t.typtype = 'd'
+)
 SELECT coalesce(json_agg(t), '[]') FROM (
   SELECT n.nspname AS schema, c.relname AS name, c.relkind IN ('v', 'm') AS is_view,
     d.description,
@@ -23,8 +28,7 @@ SELECT coalesce(json_agg(t), '[]') FROM (
         'name', a.attname,
         'type', format_type(a.atttypid, a.atttypmod),
         'base_type', CASE
-          WHEN ty.typtype = 'd' AND bn.nspname = 'pg_catalog' THEN format_type(ty.typbasetype, NULL)
-          WHEN ty.typtype <> 'd' AND tn.nspname = 'pg_catalog' THEN format_type(a.atttypid, NULL)
+          WHEN bn.nspname = 'pg_catalog' THEN format_type(bt.oid, NULL)
           ELSE format_type(a.atttypid, a.atttypmod) END,
         'nullable', NOT (a.attnotnull OR ty.typtype = 'd' AND ty.typnotnull),
         'default', CASE
@@ -42,13 +46,13 @@ SELECT coalesce(json_agg(t), '[]') FROM (
         'max_length', information_schema._pg_char_max_length(
           information_schema._pg_truetypid(a.*, ty.*), information_schema._pg_truetypmod(a.*, ty.*)),
         'enum', (SELECT json_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_enum e
-                 WHERE e.enumtypid IN (a.atttypid, ty.typbasetype))
+                 WHERE e.enumtypid = bt.oid)
       ) ORDER BY a.attnum)
       FROM pg_attribute a
       JOIN pg_type ty ON ty.oid = a.atttypid
-      JOIN pg_namespace tn ON tn.oid = ty.typnamespace
-      LEFT JOIN pg_type bt ON bt.oid = ty.typbasetype
-      LEFT JOIN pg_namespace bn ON bn.oid = bt.typnamespace
+      JOIN bases b ON b.oid = a.atttypid
+      JOIN pg_type bt ON bt.oid = b.base
+      JOIN pg_namespace bn ON bn.oid = bt.typnamespace
       LEFT JOIN pg_attrdef ad ON ad.adrelid = a.attrelid AND ad.adnum = a.attnum
       WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '[]') AS columns
   FROM pg_class c

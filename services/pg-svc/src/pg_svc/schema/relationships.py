@@ -14,7 +14,6 @@ from pg_svc.schema.model import (
     Junction,
     Name,
     Relationship,
-    Table,
 )
 
 
@@ -32,9 +31,11 @@ class ForeignKey:
 ViewColumns = Mapping[Name, Mapping[Name, Mapping[str, Sequence[str]]]]
 """Relation → view that shows it → the relation's column → the view's columns that show it."""
 
+PrimaryKeys = Mapping[Name, Sequence[str]]
+
 
 def relationships(
-    keys: Iterable[ForeignKey], shown: ViewColumns, tables: Mapping[Name, Table]
+    keys: Iterable[ForeignKey], shown: ViewColumns, primary_keys: PrimaryKeys
 ) -> list[Relationship]:
     """Every relationship: of tables, of the views that show their keys, inverse and through junctions."""
     direct = [
@@ -49,7 +50,7 @@ def relationships(
         for key in keys
     ]
     forward = [*direct, *itertools.chain.from_iterable(_through_views(rel, shown) for rel in direct)]
-    return [*forward, *(_inverse(rel) for rel in forward), *_through_junctions(forward, tables)]
+    return [*forward, *(_inverse(rel) for rel in forward), *_through_junctions(forward, primary_keys)]
 
 
 def _through_views(rel: Relationship, shown: ViewColumns) -> Iterable[Relationship]:
@@ -98,19 +99,14 @@ def _inverse(rel: Relationship) -> Relationship:
     )
 
 
-def _through_junctions(
-    forward: Iterable[Relationship], tables: Mapping[Name, Table]
-) -> Iterable[Relationship]:
+def _through_junctions(forward: Iterable[Relationship], primary_keys: PrimaryKeys) -> Iterable[Relationship]:
     """Two foreign keys whose columns are all part of their table's key join two others many-to-many."""
     by_table: dict[Name, list[Relationship]] = {}
     for rel in forward:
         if rel.kind == MANY_TO_ONE:
             by_table.setdefault(rel.table, []).append(rel)
     for name, candidates in by_table.items():
-        table = tables.get(name)
-        if table is None or not table.key:
-            continue
-        key = set(table.key)
+        key = set(primary_keys.get(name, ()))
         fitting = [rel for rel in candidates if key.issuperset(own for own, _ in rel.columns)]
         for source, target in itertools.permutations(fitting, 2):
             if source.constraint == target.constraint:
@@ -134,23 +130,24 @@ def _through_junctions(
 def by_origin(
     found: Iterable[Relationship], computed: Iterable[Relationship], exposed: Sequence[str]
 ) -> dict[Name, list[Relationship]]:
-    """Relationships by the relation they start from; only those among exposed schemas.
+    """Relationships by the relation they start from; only those within an exposed schema.
 
     A computed relationship replaces a detected one that leads to a relation named like its function.
+    A relation whose relationships are all hidden is listed, too: it is known to have some.
     """
     own = [rel for rel in computed if rel.table.schema in exposed and rel.function is not None]
     replaced = {(rel.table, rel.function) for rel in own}
     index: dict[Name, list[Relationship]] = {}
     for rel in found:
-        if rel.table.schema not in exposed or rel.foreign.schema not in exposed:
-            continue
-        if rel.junction is not None and rel.junction.table.schema not in exposed:
+        if rel.table.schema not in exposed or rel.foreign.schema != rel.table.schema:
             continue
         if (rel.table, rel.foreign) in replaced:
             continue
-        index.setdefault(rel.table, []).append(rel)
+        rels = index.setdefault(rel.table, [])
+        if rel.junction is None or rel.junction.table.schema in exposed:
+            rels.append(rel)
     for rel in own:
-        if rel.foreign.schema in exposed:
+        if rel.foreign.schema in exposed and rel.function and rel.function.schema == rel.table.schema:
             index.setdefault(rel.table, []).append(rel)
     for rels in index.values():
         rels.sort(key=lambda rel: rel.sort_key)
