@@ -88,13 +88,18 @@ def not_acceptable(media_types: Sequence[str]) -> ApiError:
     return ApiError(406, "PGRST107", "None of these media types are available: " + ", ".join(media_types))
 
 
-def not_embedded(name: str) -> ApiError:
-    """A filter, order or limit names an embed that is not in the select."""
+def not_embedded(name: str, alias: str | None = None) -> ApiError:
+    """A filter, order or limit names an embed that is not in the select, or is there as ``alias``."""
+    message = f"'{name}' is not an embedded resource in this request"
+    if alias is None:
+        hint = f"Verify that '{name}' is included in the 'select' query parameter."
+        return ApiError(400, "PGRST108", message, hint=hint)
     return ApiError(
         400,
         "PGRST108",
-        f"'{name}' is not an embedded resource in this request",
-        hint=f"Verify that '{name}' is included in the 'select' query parameter.",
+        message,
+        "Target names are not allowed in filters if they have an alias",
+        f"Change '{name}' to '{alias}' in filters, orders or limits.",
     )
 
 

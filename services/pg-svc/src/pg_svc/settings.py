@@ -137,6 +137,9 @@ class PgSettings(AccountSettings):
     )
     pgrst_openapi_security_active: bool = Field(False, description="Whether it names the token header.")
     pgrst_openapi_server_proxy_uri: str = Field("", description="Address that it gives for the service.")
+    pgrst_url_use_legacy_target_names: bool = Field(
+        True, description="Whether filters may name an embed by its relation though it has an alias."
+    )
     pgrst_server_timing_enabled: bool = Field(False, description="Whether answers carry Server-Timing.")
     pgrst_server_trace_header: str = Field("", description="Request header that is sent back as it came.")
     pgrst_client_error_verbosity: Literal["verbose", "minimal"] = Field(

@@ -54,6 +54,7 @@ class RestState:
             settings.pgrst_db_max_rows,
             settings.pgrst_db_aggregates_enabled,
             settings.pgrst_db_plan_enabled,
+            settings.pgrst_url_use_legacy_target_names,
         )
 
 
@@ -63,6 +64,8 @@ class ProtocolHandler(ServiceHandler[RestState]):
     cancel_on_disconnect = True  # a write that is cut off is rolled back whole
     kind = FUNCTION
     asked_by_body = False
+    notices: tuple[tuple[str, str], ...] = ()
+    """Headers of any answer but an error."""
 
     def initialize(self, route: Route | None = None) -> None:
         """Start the clock."""
@@ -124,9 +127,12 @@ class ProtocolHandler(ServiceHandler[RestState]):
         return request, action
 
     def lowered_headers(self) -> dict[str, str]:
-        """The request's headers under lower-case names."""
+        """The request's headers under lower-case names; what is not ASCII is read as UTF-8."""
         if self._lowered is None:
-            self._lowered = {name.lower(): value for name, value in self.request.headers.items()}
+            self._lowered = {
+                name.lower(): value if value.isascii() else value.encode("latin-1").decode("utf-8", "replace")
+                for name, value in self.request.headers.items()
+            }
         return self._lowered
 
     def prologue(
@@ -176,15 +182,16 @@ class ProtocolHandler(ServiceHandler[RestState]):
     def send(self, answer: Answer) -> None:
         """Send an answer."""
         self.set_status(answer.status)
+        told = (*answer.headers, *self.notices) if answer.status < 400 else answer.headers
         if answer.own:
             headers = self._headers  # the values need none of add_header's checks: 8 µs for four headers
-            for name, value in answer.headers:
-                headers[name] = value
+            for name, value in told:
+                headers[name] = _as_sent(value)
         else:
-            for name, _ in answer.headers:
+            for name, _ in told:
                 self.clear_header(name)
-            for name, value in answer.headers:
-                self.add_header(name, value)
+            for name, value in told:
+                self.add_header(name, _as_sent(value))
         self._common_headers()
         if answer.status < 400 and (
             answer.own or not any(name.lower() == "vary" for name, _ in answer.headers)
@@ -275,6 +282,11 @@ class ProtocolHandler(ServiceHandler[RestState]):
     def _is_preflight(self) -> bool:
         headers = self.request.headers
         return "Origin" in headers and "Access-Control-Request-Method" in headers
+
+
+def _as_sent(value: str) -> str:
+    """Headers are sent as Latin-1; names of the database are UTF-8."""
+    return value if value.isascii() else value.encode().decode("latin-1")
 
 
 def _name(text: str) -> Name:

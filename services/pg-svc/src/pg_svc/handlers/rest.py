@@ -44,6 +44,7 @@ class RestHandler(ProtocolHandler):
                 database.ask_for_reload()  # perhaps it is there by now
             raise
         self.stamp("plan")
+        self.notices = action.notices
         routine = action.routine
         rollback = self._rolls_back(request)
         kept: list[Answer] = []

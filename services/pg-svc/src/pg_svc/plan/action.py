@@ -17,6 +17,7 @@ from pg_svc.plan.call import call_plan, find_routine
 from pg_svc.plan.mutate import mutate_plan
 from pg_svc.plan.negotiate import negotiate
 from pg_svc.plan.read import needed_columns, read_plan, require_table
+from pg_svc.plan.targets import deprecated_names
 from pg_svc.plan.types import Compare, Condition, Group, InsertPlan, Output, ReadPlan
 from pg_svc.render import (
     Answer,
@@ -51,6 +52,7 @@ class Limits:
     max_rows: int | None = None
     aggregates: bool = False
     plans: bool = False
+    by_relation: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,8 @@ class Action:
     estimate: Sql | None = None
     estimate_always: bool = False
     reading: ReadPlan | None = None
+    notices: tuple[tuple[str, str], ...] = ()
+    """Headers that go with any answer but an error."""
 
 
 def plan_action(schema: Schema, request: ApiRequest, limits: Limits) -> Action:
@@ -90,6 +94,7 @@ def _read(schema: Schema, request: ApiRequest, table: Name, limits: Limits) -> A
         rows=request.rows,
         max_rows=limits.max_rows,
         aggregates=limits.aggregates,
+        by_relation=limits.by_relation,
     )
     output = negotiate(
         schema, table, request.accepted, plan, plans_allowed=limits.plans, streams=not request.is_head
@@ -123,13 +128,20 @@ def _read(schema: Schema, request: ApiRequest, table: Name, limits: Limits) -> A
         estimate=None if output.media_type.is_plan else estimate,
         estimate_always=preferences.count == "planned",
         reading=plan,
+        notices=_notices(plan),
     )
 
 
 def _write(schema: Schema, request: ApiRequest, table: Name, limits: Limits) -> Action:
     preferences = request.preferences
     plan = read_plan(
-        schema, table, request.query, from_source=True, is_write=True, aggregates=limits.aggregates
+        schema,
+        table,
+        request.query,
+        from_source=True,
+        is_write=True,
+        aggregates=limits.aggregates,
+        by_relation=limits.by_relation,
     )
     mutation = mutate_plan(schema, table, request.method, request.query, request.payload, preferences, plan)
     _check_preferences(schema, request)
@@ -160,7 +172,7 @@ def _write(schema: Schema, request: ApiRequest, table: Name, limits: Limits) -> 
             return update_answer(rows, output, preferences, profile=request.profile)
         return delete_answer(rows, output, preferences, profile=request.profile)
 
-    return Action(_explained(statement, output), output, False, answer)
+    return Action(_explained(statement, output), output, False, answer, notices=_notices(plan))
 
 
 def find_called(schema: Schema, request: ApiRequest) -> tuple[Routine, frozenset[str]]:
@@ -186,6 +198,7 @@ def _call(schema: Schema, request: ApiRequest, limits: Limits) -> Action:
         from_source=True,
         max_rows=limits.max_rows,
         aggregates=limits.aggregates,
+        by_relation=limits.by_relation,
     )
     payload = request.payload
     pairs: tuple[tuple[str, str], ...] | None = None
@@ -216,7 +229,15 @@ def _call(schema: Schema, request: ApiRequest, limits: Limits) -> Action:
         )
 
     read_only = request.reads or routine.volatility in ("s", "i")
-    return Action(_explained(statement, output), output, read_only, answer, routine=routine, reading=plan)
+    return Action(
+        _explained(statement, output),
+        output,
+        read_only,
+        answer,
+        routine=routine,
+        reading=plan,
+        notices=_notices(plan),
+    )
 
 
 def _call_columns(plan: ReadPlan) -> tuple[str, ...]:
@@ -238,6 +259,19 @@ def filtered_columns(plan: ReadPlan) -> set[str]:
         return set()
 
     return set().union(*(names(condition) for condition in plan.where))
+
+
+def _notices(plan: ReadPlan) -> tuple[tuple[str, str], ...]:
+    """A warning about names that will not be understood one day (RFC 7234's 299)."""
+    names = ", ".join(f"`{relation}` to `{alias}`" for relation, alias in deprecated_names(plan))
+    if not names:
+        return ()
+    text = (
+        "Embedded resource was referenced by relation name even though it has an alias. This is deprecated "
+        f"and will stop working in a future release. Update {names} in query string filters, orders or "
+        "limits."
+    )
+    return (("Warning", f'299 PostgREST "{text}"'),)
 
 
 def _explained(statement: Sql, output: Output) -> Sql:

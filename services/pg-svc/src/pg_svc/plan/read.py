@@ -18,6 +18,7 @@ from pg_svc.errors import (
 from pg_svc.plan.embed import find_relationship
 from pg_svc.plan.fields import resolve_filter, resolve_logic, resolve_order, resolve_output
 from pg_svc.plan.hints import STRICT_SCORE, nearest
+from pg_svc.plan.targets import target
 from pg_svc.plan.types import (
     TO_MANY,
     TO_ONE,
@@ -34,7 +35,6 @@ from pg_svc.plan.types import (
 )
 from pg_svc.request.types import (
     EVERYTHING,
-    EmbedPath,
     Field,
     JsonStep,
     QueryParams,
@@ -65,23 +65,25 @@ def read_plan(
     is_write: bool = False,
     max_rows: int | None = None,
     aggregates: bool = False,
+    by_relation: bool = True,
 ) -> ReadPlan:
     """Plan a read of ``table``; with ``from_source``, of what a write or a call returned.
 
     ``rows`` is the range of the result itself. ``is_write``: filters of the root are the write's own.
+    ``by_relation``: see ``targets.target``.
     """
     root = ReadPlan(table, table.name)
     if from_source:
         root.table, root.alias = SOURCE, table.name
     _add_items(schema, root, table, query.select, table.schema)
-    _add_filters(schema, root, table, query, is_write)
+    _add_filters(schema, root, table, query, is_write, by_relation)
     for path, terms in query.order:
-        node, of = _node(root, table, path)
+        node, of = target(root, table, path, by_relation=by_relation)
         node.order = [resolve_order(schema, of, term) for term in terms]
     if not is_write:
         for path, node_rows in query.ranges:
             if path:
-                _node(root, table, path)[0].rows = node_rows
+                target(root, table, path, by_relation=by_relation)[0].rows = node_rows
         root.rows = rows
     _check_aggregates(root, aggregates)
     _expand_stars(schema, root, table, False)
@@ -145,27 +147,16 @@ def _joins(parent: ReadPlan, child: ReadPlan, rel: Relationship) -> list[tuple[C
     return [(ColumnOf(child.place, foreign), ColumnOf(own, column)) for column, foreign in rel.columns]
 
 
-def _node(root: ReadPlan, table: Name, path: EmbedPath) -> tuple[ReadPlan, Name]:
-    """The node that a path of embeds leads to, and the table behind it."""
-    node = root
-    for name in path:
-        found = next((child for child in node.children if child.key == name), None) or next(
-            (child for child in node.children if child.name == name), None
-        )
-        if found is None:
-            raise not_embedded(name)
-        node, table = found, found.relationship.foreign if found.relationship else table
-    return node, table
-
-
-def _add_filters(schema: Schema, root: ReadPlan, table: Name, query: QueryParams, is_write: bool) -> None:
+def _add_filters(
+    schema: Schema, root: ReadPlan, table: Name, query: QueryParams, is_write: bool, by_relation: bool
+) -> None:
     for path, given in query.filters:
         if path or not is_write:
-            node, of = _node(root, table, path)
+            node, of = target(root, table, path, by_relation=by_relation)
             node.where.append(resolve_filter(schema, of, given))
     for path, tree in query.logic:
         if path or not is_write:
-            node, of = _node(root, table, path)
+            node, of = target(root, table, path, by_relation=by_relation)
             node.where.append(resolve_logic(schema, of, tree))
 
 

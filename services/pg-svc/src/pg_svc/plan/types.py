@@ -124,6 +124,8 @@ class ReadPlan:
     children: list[ReadPlan] = field(default_factory=list)
     lends: list[Spread] = field(default_factory=list)
     """What a spread gives to its parent."""
+    named_by_relation: bool = False
+    """Whether a filter, an order or a limit names it by its relation although it has an alias."""
     order_columns: list[tuple[str | None, Selected]] = field(default_factory=list)
     """Columns that a to-many spread carries along only to order its arrays by."""
     order_of_arrays: list[Ordered] = field(default_factory=list)
