@@ -24,10 +24,15 @@ def make(kind: Any, target: str, *hosts: str, version: str = "HTTP/1.1") -> Any:
     return kind(connection=connection, server_connection=connection, start_line=line, headers=headers)
 
 
-@pytest.mark.parametrize("target", ["/", "/a/b", "/a?", "/a?b=c&b=d&e=", "//a", "*", "http://x/y"])
+@pytest.mark.parametrize(
+    "target",
+    ["/", "/a/b", "/a?", "/a?b=c&b=d&e=", "/a?b=%e4?c", "/?" + "a=1&" * 150, "//a", "*", "http://x/y"],
+)
 @pytest.mark.parametrize("host", ["a", "A.example:8080", "[::1]:80", "[::1]", ""])
 def test_all_attributes_are_the_same(target: str, host: str) -> None:
-    ours, tornados = (vars(make(kind, target, host)) for kind in (ServiceRequest, HTTPServerRequest))
+    asked = [make(kind, target, host) for kind in (ServiceRequest, HTTPServerRequest)]
+    assert asked[0].query_arguments is not asked[0].arguments  # a form's go to one of them only
+    ours, tornados = map(vars, asked)
     for its in (ours, tornados):
         for own in ("connection", "server_connection", "_start_time"):
             assert its.pop(own)
@@ -41,6 +46,17 @@ def test_what_tornado_refuses_is_refused(hosts: tuple[str, ...]) -> None:
         for _ in range(2):  # nothing refused is remembered
             with pytest.raises(HTTPInputError):
                 make(kind, "/", *hosts)
+
+
+def test_too_many_arguments_are_refused() -> None:
+    for kind in (ServiceRequest, HTTPServerRequest):
+        with pytest.raises(HTTPInputError):
+            make(kind, "/?" + "a&" * 2000, "a")
+
+
+def test_there_is_nothing_else_about_it() -> None:
+    with pytest.raises(AttributeError):
+        make(ServiceRequest, "/?a", "a").no_such_thing  # noqa: B018
 
 
 def test_an_old_client_needs_no_host() -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 
 from prometheus_client import (
@@ -79,18 +77,24 @@ def observe_request(service: str, route: str, method: str, status: int, seconds:
     duration.observe(seconds)
 
 
-@contextmanager
-def observe_store(store: str, operation: str) -> Iterator[None]:
+class observe_store:  # a class: a generator takes 2 µs more for each call
     """Count and time one call to a store: ``with observe_store("redis", "get"): …``."""
-    start = time.perf_counter()
-    outcome = "error"
-    try:
-        yield
-        outcome = "ok"
-    finally:
-        calls, duration = _store_series(store, operation, outcome)
+
+    __slots__ = ("_operation", "_start", "_store")
+
+    def __init__(self, store: str, operation: str) -> None:
+        self._store, self._operation = store, operation
+
+    def __enter__(self) -> None:
+        """Start the clock."""
+        self._start = time.perf_counter()
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        """Whatever ends the block with an exception is an error."""
+        outcome = "ok" if kind is None else "error"
+        calls, duration = _store_series(self._store, self._operation, outcome)
         calls.inc()
-        duration.observe(time.perf_counter() - start)
+        duration.observe(time.perf_counter() - self._start)
 
 
 @lru_cache(maxsize=1024)

@@ -1,18 +1,24 @@
-"""A request as handlers see it: Tornado's, made for less where it has no query."""
+"""A request as handlers see it: Tornado's, made for less."""
 
 from __future__ import annotations
 
 import time
 from functools import lru_cache
+from typing import Any
 
+from tornado.escape import parse_qs_bytes
 from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPServerRequest, RequestStartLine
+
+_FEW = 100
+"""Arguments of a query that are certainly within Tornado's limit, which is checked as Tornado does."""
 
 
 class ServiceRequest(HTTPServerRequest):
     """``HTTPServerRequest`` with the same attributes.
 
-    Tornado looks at each character of the host and parses and copies the empty query of each request anew:
-    3.5 µs, against 0.9 µs here. Raises HTTPInputError as Tornado does.
+    Tornado looks at each character of the host and parses and copies the query of each request anew: 3.5 µs
+    without a query and 10 µs with one, against 0.9 µs here. A query is parsed when somebody asks for its
+    arguments. Raises HTTPInputError as Tornado does.
     """
 
     def __init__(
@@ -22,7 +28,7 @@ class ServiceRequest(HTTPServerRequest):
         start_line: RequestStartLine,
         headers: HTTPHeaders,
     ) -> None:
-        if "?" in start_line.path or "Host" not in headers:
+        if "Host" not in headers or start_line.path.count("&") >= _FEW:
             super().__init__(
                 connection=connection,
                 server_connection=server_connection,
@@ -31,7 +37,7 @@ class ServiceRequest(HTTPServerRequest):
             )
             return
         self.method, self.uri, self.version = start_line
-        self.path, self.query = start_line.path, ""
+        self.path, _, self.query = start_line.path.partition("?")
         self.headers = headers
         self.body = b""
         context = getattr(connection, "context", None)
@@ -42,11 +48,21 @@ class ServiceRequest(HTTPServerRequest):
         self.files = {}
         self.connection = connection
         self.server_connection = server_connection
-        self.arguments = {}
-        self.query_arguments = {}
+        if not self.query:
+            self.arguments = {}
+            self.query_arguments = {}
         self.body_arguments = {}
         self._start_time = time.time()
         self._finish_time = None
+
+    def __getattr__(self, name: str) -> Any:
+        """The arguments, when they are asked for."""
+        if name not in ("arguments", "query_arguments"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        parsed = parse_qs_bytes(self.query, keep_blank_values=True)
+        self.arguments = parsed
+        self.query_arguments = {key: list(values) for key, values in parsed.items()}
+        return self.__dict__[name]
 
 
 @lru_cache(maxsize=256)

@@ -43,7 +43,8 @@ class RowSet:
     @classmethod
     def of(cls, row: Sequence[Any]) -> RowSet:
         """From the one row of a statement."""
-        total, page, body, headers, status, inserted, location = row
+        total, page, body, headers, status, *written = row
+        inserted, location = written or (None, None)
         return cls(
             total,
             page,

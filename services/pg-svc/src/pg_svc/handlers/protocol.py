@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from http.cookies import CookieError, SimpleCookie
 from types import TracebackType
 from typing import Any
@@ -41,6 +42,11 @@ class RestState:
     database: Database
     roles: Roles
     memo: PlanMemo = field(default_factory=PlanMemo, init=False)
+
+    @cached_property
+    def app_settings(self) -> tuple[tuple[str, str], ...]:
+        """Database settings that every transaction gets."""
+        return tuple(self.settings.app_settings.items())
 
     def search_path(self, schema: str) -> tuple[str, ...]:
         """Where a request on a schema finds names."""
@@ -162,7 +168,7 @@ class ProtocolHandler(ServiceHandler[RestState]):
             role=schema.role_settings.get(caller.role or "", ()),
             timezone=timezone,
             function=function_settings,
-            application=settings.app_settings.items(),
+            application=self.state.app_settings,
         )
         statements = [settings_statement(context, applied)]
         if settings.pgrst_db_pre_request:

@@ -1,7 +1,8 @@
 # ruff: noqa: S608 -- building SQL is what this module is for; values are parameters, names are quoted
 """The one statement of a request: its rows, their number, the body made of them, what the database said.
 
-The result is one row of ``(total, page_total, body, response_headers, response_status, inserted, location)``.
+The result is one row of ``(total, page_total, body, response_headers, response_status)``, a write's also of
+``inserted, location``: to the driver each column is 1 µs.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def read_statement(plan: ReadPlan, output: Output, *, count: str | None, max_row
         total,
         f", count({_ROWS}), ",
         _body(output, None),
-        f", {_SAID}, NULL, NULL FROM pgrst_source {_ROWS}",
+        f", {_SAID} FROM pgrst_source {_ROWS}",
     )
 
 
@@ -89,7 +90,7 @@ def call_statement(
         total,
         ", 1, " if single else f", count({_ROWS}), ",
         _body(output, routine, source="pgrst_result"),
-        f", {_SAID}, NULL, NULL FROM pgrst_result {_ROWS}",
+        f", {_SAID} FROM pgrst_result {_ROWS}",
     )
 
 

@@ -84,8 +84,9 @@ async def _ask(session: Session, head: bytes, parts: tuple[Sql, ...], name: str)
     statements = session.statements
     batch = statements.batch(head, parts)
     try:
-        rows = await _guarded(session, batch.message, name)
+        rows = await session.run(batch.message, name=name)
     except DatabaseError as error:
+        await _roll_back(session)
         if not statements.failed(batch, error.error.code):
             raise
         rows = await _guarded(session, statements.plain(head, parts).message, name)
@@ -115,9 +116,13 @@ async def _guarded(session: Session, message: bytes, name: str) -> list[Row]:
     try:
         return await session.run(message, name=name)
     except DatabaseError:
-        if not session.idle:
-            await _end(session, "ROLLBACK")
+        await _roll_back(session)
         raise
+
+
+async def _roll_back(session: Session) -> None:
+    if not session.idle:
+        await _end(session, "ROLLBACK")
 
 
 async def _end(session: Session, sql: str) -> None:
