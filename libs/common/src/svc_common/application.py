@@ -18,7 +18,6 @@ from tornado.httputil import (
 from tornado.web import Application, OutputTransform, RequestHandler
 
 from .auth.access import Access
-from .auth.admission import refusal_of
 from .compression import Gzip
 from .context import ServiceContext
 from .delegate import WholeBody
@@ -41,7 +40,7 @@ class ServiceApplication(Application):
         self._connections: dict[object, _Connection] = {}
 
     def find_handler(  # type: ignore[override]  # a guard around what Application would return
-        self, request: HTTPServerRequest, **kwargs: Any
+        self, request: ServiceRequest, **kwargs: Any
     ) -> HTTPMessageDelegate:
         """The guarded handler of a request's path."""
         found = self._routes.find(request.path)
@@ -80,19 +79,11 @@ class ServiceApplication(Application):
             return self.get_handler_delegate(request, handler, kwargs, path_kwargs=variables)
         return WholeBody(self, request, handler, kwargs, variables)
 
-    def _ask_first(self, request: HTTPServerRequest, route: Route) -> AskFirst | None:
+    def _ask_first(self, request: ServiceRequest, route: Route) -> AskFirst | None:
         """How to find out, before a large body is read, that its sender will not be let in."""
-        handler = route.handler
-        if route.access_for(request.method or "") is Access.PUBLIC or not issubclass(
-            handler, RequestLifecycle
-        ):
+        if route.access_for(request.method or "") is Access.PUBLIC:
             return None
-        if (
-            handler.credential is not RequestLifecycle.credential
-            or handler.access is not RequestLifecycle.access
-        ):
-            return None  # only the handler knows, and there is none until the body is there
-        return functools.partial(refusal_of, self._context, request)
+        return functools.partial(cast(type[RequestLifecycle], route.handler).refusal, self._context, request)
 
     def _reject(self, request: HTTPServerRequest, problem: Problem) -> HTTPMessageDelegate:
         return self._delegate(request, ProblemHandler, {"problem": problem}, {})

@@ -15,14 +15,14 @@ from types import TracebackType
 from typing import Any, cast
 
 import orjson
-from tornado.httputil import HTTPHeaders, format_timestamp
+from tornado.httputil import HTTPHeaders, HTTPServerRequest, format_timestamp
 from tornado.iostream import StreamClosedError
 from tornado.web import Finish, HTTPError, MissingArgumentError, RequestHandler
 
 from . import metrics
 from .auth import Principal, bearer
 from .auth.access import Access
-from .auth.admission import admit
+from .auth.admission import admit, refusal_of
 from .context import ServiceContext
 from .logs import get_logger, log_request
 from .problems import CONTENT_TYPE as PROBLEM_JSON
@@ -34,6 +34,7 @@ from .problems import (
     UnsupportedMediaType,
     problem_of,
 )
+from .request import refusal_in
 from .routing import Route
 from .tracing import trace_id
 
@@ -76,9 +77,19 @@ class RequestLifecycle(RequestHandler):
 
     # -- before and after ---------------------------------------------------------------------------
 
-    def credential(self) -> str | None:
+    @classmethod
+    def credential(cls, request: HTTPServerRequest) -> str | None:
         """The caller's credential; None where it sent none. A protocol with its own place overrides this."""
-        return bearer(self.request.headers.get("Authorization"))
+        return bearer(request.headers.get("Authorization"))
+
+    @classmethod
+    async def refusal(cls, context: ServiceContext, request: HTTPServerRequest) -> Exception | None:
+        """Why a request with a large body is to be refused before that is read.
+
+        Asked where the route is not public, before there is a handler: the caller has to be known, no more. A
+        handler whose ``access`` lets in whom its route does not overrides this, too.
+        """
+        return await refusal_of(context, request, cls.credential)
 
     def access(self) -> Access:
         """What this request needs; by default what its route declares for the method."""
@@ -100,7 +111,7 @@ class RequestLifecycle(RequestHandler):
         metrics.in_flight(context.name).inc()
         self._deadline = asyncio.get_running_loop().call_later(context.settings.request_timeout, self._expire)
         access = self.access()
-        if access is not Access.PUBLIC:
+        if access is not Access.PUBLIC or refusal_in(self.request) is not None:
             await self._admit(access)
         if context.limiter is not None:
             for name, value in (await context.limiter.admit(self.principal, self.request.remote_ip)).items():
@@ -112,7 +123,7 @@ class RequestLifecycle(RequestHandler):
     async def _admit(self, access: Access) -> None:
         try:
             self.current_user = await admit(self, access)
-        except Problem:
+        except Exception:
             if self.context.limiter is not None:  # who is refused uses up what its address may do
                 await self.context.limiter.admit(None, self.request.remote_ip)
             raise

@@ -24,6 +24,7 @@ from tornado.httputil import (
 )
 
 from .problems import BadRequest, PayloadTooLarge, Problem
+from .request import ServiceRequest
 from .settings import ServiceSettings
 
 DROPPED_BYTES = 32 * 2**20
@@ -40,7 +41,7 @@ UNLIMITED = 2**62
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 Reject = Callable[[HTTPServerRequest, Problem], HTTPMessageDelegate]
-AskFirst = Callable[[], Awaitable[Problem | None]]
+AskFirst = Callable[[], Awaitable[Exception | None]]
 """Why a request is to be refused before its body is read; None where it is not."""
 
 
@@ -81,7 +82,7 @@ class RequestGuard(HTTPMessageDelegate):
     def __init__(
         self,
         inner: HTTPMessageDelegate,
-        request: HTTPServerRequest,
+        request: ServiceRequest,
         settings: ServiceSettings,
         reject: Reject,
         *,
@@ -120,9 +121,12 @@ class RequestGuard(HTTPMessageDelegate):
     async def _asked(
         self, ask_first: AskFirst, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
     ) -> None:
-        problem = await ask_first()
-        if problem is not None:
-            waiting = self._refuse_body(problem, _content_length(headers), headers)
+        refusal = await ask_first()
+        if refusal is not None:
+            # The handler itself answers, in its own words, but it gets no body
+            self._request.refusal = refusal
+            self._refused = True
+            waiting = self._drop_body(_content_length(headers), headers)
         else:
             waiting = self._begin(start_line, headers)
         if waiting is not None:
@@ -138,9 +142,13 @@ class RequestGuard(HTTPMessageDelegate):
 
     def _refuse_body(self, problem: Problem, announced: int, headers: HTTPHeaders) -> Awaitable[None] | None:
         self._refuse(problem)
+        return self._drop_body(announced, headers)
+
+    def _drop_body(self, announced: int, headers: HTTPHeaders) -> Awaitable[None] | None:
         if announced > self._max_body + DROPPED_BYTES or "Expect" in headers:
             self._answer()
             return asyncio.sleep(0)  # the answer leaves before any of the body is read or asked for
+        self._watch_pace()
         return None
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:

@@ -21,6 +21,9 @@ class ServiceRequest(HTTPServerRequest):
     arguments. Raises HTTPInputError as Tornado does.
     """
 
+    refusal: Exception | None = None
+    """Why the request was refused before its body was read; its handler raises it, and has no body."""
+
     def __init__(
         self,
         connection: HTTPConnection,
@@ -63,6 +66,11 @@ class ServiceRequest(HTTPServerRequest):
         self.arguments = parsed
         self.query_arguments = {key: list(values) for key, values in parsed.items()}
         return self.__dict__[name]
+
+
+def refusal_in(request: HTTPServerRequest) -> Exception | None:
+    """Why the request was refused before its body was read."""
+    return request.refusal if isinstance(request, ServiceRequest) else None
 
 
 @lru_cache(maxsize=256)

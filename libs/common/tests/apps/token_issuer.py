@@ -12,6 +12,7 @@ from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from tornado.httputil import HTTPServerRequest
 
 from svc_common import (
     KNOWN,
@@ -122,6 +123,14 @@ class ShelfHandler(ServiceHandler[None]):
         self.write_json({"stored": len(self.request.body)})
 
 
+class KeyedHandler(ShelfHandler):
+    """Takes its credential from a place of its own."""
+
+    @classmethod
+    def credential(cls, request: HTTPServerRequest) -> str | None:
+        return request.headers.get("X-Key")
+
+
 class CommandHandler(ServiceHandler[None]):
     """Commands in addresses: what they may do is decided by the caller's scope, not by the method."""
 
@@ -140,6 +149,7 @@ shelf = Service(
     ServiceSettings,
     routes=[
         Route("/shelf", ShelfHandler, READ_WRITE),
+        Route("/keyed", KeyedHandler, READ_WRITE),
         Route("/command", CommandHandler, READ),
         Route("/whoami", ShelfHandler, {"GET": KNOWN, "PUT": KNOWN}),
         Route("/open", OpenHandler, PUBLIC),

@@ -1,38 +1,69 @@
-"""A large body is read only from a caller who is known."""
+"""A large body is read only from a caller who is known, and a refused one is not waited for without end."""
 
 from __future__ import annotations
 
 import pytest
 from token_issuer import Issuer, as_bearer, shelf
 
-from svc_common.testing import raw_request, serving
+from svc_common.testing import TestedService, raw_request, serving
+
+pytestmark = pytest.mark.usefixtures("either_server")
 
 
-@pytest.mark.parametrize("server", ["tornado", "fast"])
-async def test_who_is_unknown_is_refused_before_its_body(issuer: Issuer, server: str) -> None:
+def head(path: str, *lines: str) -> bytes:
+    """The head of a PUT that announces a large body, and of that not one byte."""
+    announced = ("Content-Length: 1000000", "Expect: 100-continue")
+    return "\r\n".join([f"PUT {path} HTTP/1.1", "Host: a", *lines, *announced, "", ""]).encode()
+
+
+async def answer_to(svc: TestedService, path: str, *lines: str) -> bytes:
+    answer = await raw_request(svc.url, head(path, *lines), timeout=10)
+    assert b"100 Continue" not in answer
+    return answer
+
+
+async def test_who_is_unknown_is_refused_before_its_body(issuer: Issuer) -> None:
     async with serving(
-        shelf,
-        AUTH_MODE="token,jwt",
-        AUTH_TOKENS="a:write:b",
-        AUTH_ACCOUNTS_URL=issuer.url,
-        HTTP_SERVER=server,
+        shelf, AUTH_MODE="token,jwt", AUTH_TOKENS="a:write:b", AUTH_ACCOUNTS_URL=issuer.url
     ) as svc:
-
-        def head(token: str, *more: str) -> bytes:
-            lines = ["PUT /shelf HTTP/1.1", "Host: a", f"Authorization: Bearer {token}", *more, "", ""]
-            return "\r\n".join(lines).encode()
-
-        # not one byte of the body is sent, and the answer comes
-        for token in ("wrong", issuer.token(exp=1)):
-            answer = await raw_request(
-                svc.url, head(token, "Content-Length: 1000000", "Expect: 100-continue"), timeout=5
-            )
-            assert answer.startswith(b"HTTP/1.1 401")
-            assert b"100 Continue" not in answer
+        for line in (
+            "X-None: 1",
+            "Authorization: Bearer wrong",
+            f"Authorization: Bearer {issuer.token(exp=1)}",
+            "Cookie: __Host-access=wrong",
+        ):
+            assert (await answer_to(svc, "/shelf", line)).startswith(b"HTTP/1.1 401"), line
+        # where the handler looks for a credential itself, it is asked
+        assert (await answer_to(svc, "/keyed", "X-Key: wrong")).startswith(b"HTTP/1.1 401")
         body = b"x" * 1_000_000
-        good = await svc.client.put("/shelf", content=body, headers=as_bearer(issuer.token()))
-        assert good.json() == {"stored": len(body)}
+        for headers in (as_bearer(issuer.token()), as_bearer("b")):
+            good = await svc.client.put("/shelf", content=body, headers=headers)
+            assert good.json() == {"stored": len(body)}
+        keyed = await svc.client.put("/keyed", content=body, headers={"X-Key": "b"})
+        assert keyed.json() == {"stored": len(body)}
         bad = await svc.client.put("/shelf", content=body, headers=as_bearer("wrong"))
         assert bad.status_code == 401
-        again = await svc.client.put("/shelf", content=body, headers=as_bearer("b"))
-        assert again.json() == {"stored": len(body)}
+
+
+async def test_guesses_with_large_bodies_are_counted_and_written_down(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    async with serving(shelf, AUTH_MODE="token", AUTH_TOKENS="a:write:b", RATE_LIMIT="3/hour") as svc:
+        answers = [
+            await answer_to(svc, "/shelf", f"Authorization: Bearer guess-{number}") for number in range(5)
+        ]
+        assert [answer[9:12] for answer in answers] == [b"401"] * 3 + [b"429"] * 2
+    assert caplog.text.count("credential_refused") == 5
+    assert "guess-" not in caplog.text
+
+
+@pytest.mark.parametrize("line", ["Authorization: Bearer wrong", "Authorization: Bearer b"])
+async def test_a_body_that_does_not_come_is_not_waited_for(line: str) -> None:
+    async with serving(
+        shelf, AUTH_MODE="token", AUTH_TOKENS="a:write:b", BODY_TIMEOUT="0.2", MAX_BODY_BYTES="200000"
+    ) as svc:
+        for length, status in ((100_000, (b"401", b"408")), (300_000, (b"413", b"408"))):
+            lines = ["PUT /shelf HTTP/1.1", "Host: a", line, f"Content-Length: {length}", "", "x"]
+            answer = await raw_request(svc.url, "\r\n".join(lines).encode(), timeout=10)
+            assert answer[9:12] in status

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tornado.httputil import HTTPServerRequest
 
 from ..audit import audit
-from ..problems import Forbidden, Problem, Unauthorized
+from ..problems import Forbidden, Problem, Unauthorized, Unavailable
+from ..request import refusal_in
 from .access import Access, Principal
-from .bearer import bearer
 from .cookies import cookie, same_site_only
 
 if TYPE_CHECKING:
@@ -20,8 +21,13 @@ if TYPE_CHECKING:
 async def admit(handler: RequestLifecycle, access: Access) -> Principal:
     """The caller of a request that needs ``access``. Raises Unauthorized or Forbidden."""
     context, request = handler.context, handler.request
+    early = refusal_in(request)
+    if early is not None:
+        if not isinstance(early, Unavailable):  # who it is could not be known
+            audit_refusal(handler, "credential_refused", str(early))
+        raise early
     try:
-        credential = handler.credential()
+        credential = handler.credential(request)
         by_cookie = False
         if credential is None and context.authenticator.cookie is not None:
             credential = cookie(request, context.authenticator.cookie)
@@ -30,29 +36,33 @@ async def admit(handler: RequestLifecycle, access: Access) -> Principal:
         if principal is None:
             raise Unauthorized("This address needs a token: Authorization: Bearer TOKEN.")
     except Unauthorized as refusal:
-        _refused(handler, "credential_refused", refusal.detail, None)
+        audit_refusal(handler, "credential_refused", refusal.detail)
         raise
     if by_cookie:
         try:
             principal = same_site_only(handler, principal)
         except Forbidden as refusal:
-            _refused(handler, "cross_site_refused", refusal.detail, principal)
+            audit_refusal(handler, "cross_site_refused", refusal.detail, principal)
             raise
     if not principal.may(access):
         reason = f"The token's scope does not cover {access.name.lower()}."
-        _refused(handler, "scope_refused", reason, principal)
+        audit_refusal(handler, "scope_refused", reason, principal)
         raise Forbidden(reason)
     return principal
 
 
-async def refusal_of(context: ServiceContext, request: HTTPServerRequest) -> Problem | None:
+async def refusal_of(
+    context: ServiceContext,
+    request: HTTPServerRequest,
+    credential_of: Callable[[HTTPServerRequest], str | None],
+) -> Problem | None:
     """Why a request with a large body would not be let in, asked before its body is read.
 
     Who may do what is decided later, by ``admit``; here the caller only has to be known.
     """
     authenticator = context.authenticator
     try:
-        credential = bearer(request.headers.get("Authorization"))
+        credential = credential_of(request)
         if credential is None and authenticator.cookie is not None:
             credential = cookie(request, authenticator.cookie)
         if await authenticator.authenticate(credential) is None:
@@ -62,7 +72,10 @@ async def refusal_of(context: ServiceContext, request: HTTPServerRequest) -> Pro
     return None
 
 
-def _refused(handler: RequestLifecycle, event: str, reason: str, principal: Principal | None) -> None:
+def audit_refusal(
+    handler: RequestLifecycle, event: str, reason: str, principal: Principal | None = None
+) -> None:
+    """Write down that a request stayed out, and why."""
     audit(
         event,
         reason=reason,

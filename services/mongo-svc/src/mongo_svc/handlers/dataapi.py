@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
+from tornado.httputil import HTTPServerRequest
 
 from svc_common import (
     READ,
@@ -17,6 +18,7 @@ from svc_common import (
     best_type,
     media_type,
 )
+from svc_common.auth.admission import audit_refusal
 
 from ..dataapi import ACTIONS, DEFAULT_LIMIT, READS, MissingParameter, Parameters
 from ..ejson import parse_ejson
@@ -52,11 +54,12 @@ class DataApiHandler(MongoHandler):
             return super().access()
         return READ if self.path_kwargs.get("action") in READS else WRITE
 
-    def credential(self) -> str | None:
+    @classmethod
+    def credential(cls, request: HTTPServerRequest) -> str | None:
         """A bearer token first, then an API key, a user's password, or a token of another issuer."""
-        headers = self.request.headers
+        headers = request.headers
         if "Authorization" in headers:
-            return super().credential()
+            return super().credential(request)
         for name in ("apiKey", "api-key", "password", "jwtTokenString"):
             if headers.get(name):
                 return headers[name]
@@ -71,6 +74,7 @@ class DataApiHandler(MongoHandler):
         by_password = "password" in headers and not {"Authorization", "apiKey", "api-key"} & set(headers)
         caller = None if self.context.settings.auth_mode == "none" else self.principal
         if by_password and caller is not None and headers.get("email") != caller.name:
+            audit_refusal(self, "credential_refused", "the password is for another name", caller)
             raise Unauthorized("invalid username/password")
 
     async def post(self, appId: str, action: str) -> None:  # named as in the protocol

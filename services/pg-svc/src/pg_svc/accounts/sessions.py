@@ -86,7 +86,7 @@ class LogoutHandler(AccountHandler):
 
     async def _session(self, refresh: object) -> tuple[str | None, str]:
         authenticator = self.context.authenticator
-        credential = self.credential()
+        credential = self.credential(self.request)
         if credential is None and isinstance(refresh, str):
             return await self.accounts.users.session_of(refresh), ""
         if credential is None and authenticator.cookie is not None:

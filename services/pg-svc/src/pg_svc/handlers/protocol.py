@@ -10,6 +10,8 @@ from http.cookies import CookieError, SimpleCookie
 from types import TracebackType
 from typing import Any
 
+from tornado.httputil import HTTPServerRequest
+
 from pg_svc.auth.roles import Caller, Roles
 from pg_svc.errors import ApiError, unsupported_method
 from pg_svc.plan.action import Action, Limits, plan_action
@@ -21,7 +23,8 @@ from pg_svc.settings import PgSettings
 from pg_svc.sql.builder import Sql
 from pg_svc.sql.settings import RequestContext, Settings, pre_request_statement, settings_statement
 from pg_svc.store.database import Database
-from svc_common import Access, Route, ServiceHandler
+from svc_common import Access, Route, ServiceContext, ServiceHandler
+from svc_common.auth.admission import audit_refusal
 
 PREFIX = "/rest"
 _METHODS = "GET, POST, PATCH, PUT, DELETE, OPTIONS, HEAD"
@@ -92,13 +95,26 @@ class ProtocolHandler(ServiceHandler[RestState]):
             return Access.READ  # it tells what there is
         return super().access()
 
-    def credential(self) -> str | None:
-        """The service's own token; a database token is none of its business."""
-        return None if self.state.roles.decide else super().credential()
+    @classmethod
+    async def refusal(cls, context: ServiceContext, request: HTTPServerRequest) -> Exception | None:
+        """A caller without a role that may ask at all is not known either."""
+        roles: Roles = context.state.roles
+        if not roles.decide:
+            return await super().refusal(context, request)
+        try:
+            roles.caller(request.headers.get("Authorization"), None)
+        except ApiError as error:
+            return error
+        return None
 
     def caller(self) -> Caller:
         """The role that the request runs as."""
-        return self.state.roles.caller(self.request.headers.get("Authorization"), self.principal)
+        try:
+            return self.state.roles.caller(self.request.headers.get("Authorization"), self.principal)
+        except ApiError as error:
+            if error.status == 401:
+                audit_refusal(self, "credential_refused", error.message)
+            raise
 
     # -- understanding and telling ------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 import orjson
+from tornado.httputil import HTTPServerRequest
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from svc_common import Access, Problem, ServiceHandler
@@ -39,9 +40,10 @@ class LiveHandler(ServiceHandler[Store], WebSocketHandler):
         self._outbox: Listener[dict[str, Any]] = Listener()
         self._tasks: list[asyncio.Task[None]] = []
 
-    def credential(self) -> str | None:
+    @classmethod
+    def credential(cls, request: HTTPServerRequest) -> str | None:
         """``Authorization: Bearer T``, or ``?_token=T`` since browsers cannot send the header here."""
-        return bearer(self.request.headers.get("Authorization")) or token_in(self.request.query)
+        return bearer(request.headers.get("Authorization")) or token_in(request.query)
 
     def check_origin(self, origin: str) -> bool:
         """Pages of this host, and of the origins in ``CORS_ORIGINS``."""

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import orjson
+from tornado.httputil import HTTPServerRequest
 
 from svc_common import Access, BadRequest, MethodNotAllowed
 from svc_common.auth import bearer
@@ -41,9 +42,10 @@ class UpstashHandler(RawBodyHandler):
         except answers.FormatError as error:
             raise BadRequest(str(error)) from None
 
-    def credential(self) -> str | None:
+    @classmethod
+    def credential(cls, request: HTTPServerRequest) -> str | None:
         """``Authorization: Bearer T`` or ``?_token=T``."""
-        return bearer(self.request.headers.get("Authorization")) or token_in(self.request.query)
+        return bearer(request.headers.get("Authorization")) or token_in(request.query)
 
     @property
     def settings_(self) -> RedisSettings:
