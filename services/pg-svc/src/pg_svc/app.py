@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from pg_svc.accounts.routes import account_routes
 from pg_svc.accounts.state import AccountState, open_accounts
-from pg_svc.auth.roles import Roles
+from pg_svc.configuration import Configuration
 from pg_svc.handlers.protocol import RestState
 from pg_svc.handlers.rest import FunctionHandler, RootHandler, TableHandler, UnknownHandler
 from pg_svc.settings import PgSettings
@@ -28,9 +28,9 @@ routes = [
 @asynccontextmanager
 async def connect(settings: PgSettings) -> AsyncIterator[AccountState]:
     """Open the database; do not wait for it."""
-    roles = Roles(settings)
-    async with Database(settings).running() as database, open_accounts(settings) as accounts:
-        yield AccountState(settings, database, roles, accounts=accounts)
+    configuration = Configuration(settings)
+    async with Database(configuration).running() as database, open_accounts(settings) as accounts:
+        yield AccountState(configuration, database, accounts=accounts)
 
 
 def checks(state: RestState) -> Sequence[Check]:

@@ -1,7 +1,10 @@
-"""Where in a token's claims the role is: PostgREST's path language.
+"""Where in a token's claims the role is.
 
-``.role``, ``."a.b".c[0]``, and as the last step a filter over an array: ``.roles[?(@ == "admin")]`` with
-``==``, ``!=``, ``^==`` (starts with), ``==^`` (ends with) and ``*==`` (contains).
+A JSONPath query (RFC 9535) such as ``$.role`` or ``$.roles[?search(@, '^app_')]``, whose first value
+counts; or PostgREST's older language: ``.role``, ``."a.b".c[0]``, and as the last step a filter over an
+array:
+``.roles[?(@ == "admin")]`` with ``==``, ``!=``, ``^==`` (starts with), ``==^`` (ends with) and ``*==``
+(contains).
 """
 
 from __future__ import annotations
@@ -11,6 +14,11 @@ from collections.abc import Callable
 from typing import Any
 
 import orjson
+
+from pg_svc.auth.jsonpath import parse_query
+
+ClaimPath = Callable[[Any], Any]
+"""From a token's claims to what the path leads to; None where that is nothing."""
 
 _STEP = re.compile(
     r"""\.(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[\w$@-]+))
@@ -26,17 +34,36 @@ _TESTS: dict[str, Callable[[str, str], bool]] = {
     "*==": lambda given, text: text in given,
 }
 
-Step = tuple[str, str | int]
+_Step = tuple[str, str | int]
 
 
-def parse_claim_path(text: str) -> tuple[Step, ...]:
+def parse_claim_path(text: str) -> ClaimPath:
     """Understand a path. ValueError for what is none."""
-    steps: list[Step] = []
+    if not text.startswith("$"):
+        steps = _older_steps(text)
+        return lambda claims: _follow(claims, steps)
+    try:
+        query = parse_query(text)
+    except ValueError as error:
+        raise ValueError(f"PGRST_JWT_ROLE_CLAIM_KEY: {error}") from None
+    return lambda claims: next(iter(query(claims)), None)
+
+
+def role_in(claims: Any, path: ClaimPath) -> str | None:
+    """The role, None where the path leads nowhere. A value that is no text is taken as its JSON."""
+    found = path(claims)
+    if found is None:
+        return None
+    return found if isinstance(found, str) else orjson.dumps(found).decode()
+
+
+def _older_steps(text: str) -> tuple[_Step, ...]:
+    steps: list[_Step] = []
     at = 0
     while at < len(text):
         match = _STEP.match(text, at)
         if match is None or (steps and steps[-1][0] in _TESTS):
-            raise ValueError(f"PGRST_JWT_ROLE_CLAIM_KEY: {text!r} is not a path such as .role")
+            raise ValueError(f"PGRST_JWT_ROLE_CLAIM_KEY: {text!r} is not a path such as $.role")
         at = match.end()
         if match["index"] is not None:
             steps.append(("index", int(match["index"])))
@@ -49,10 +76,9 @@ def parse_claim_path(text: str) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def role_in(claims: Any, path: tuple[Step, ...]) -> str | None:
-    """The role, None where the path leads nowhere. A value that is no text is taken as its JSON."""
+def _follow(claims: Any, steps: tuple[_Step, ...]) -> Any:
     here = claims
-    for kind, step in path:
+    for kind, step in steps:
         if kind == "key":
             if not isinstance(here, dict) or step not in here:
                 return None
@@ -68,4 +94,4 @@ def role_in(claims: Any, path: tuple[Step, ...]) -> str | None:
             here = next((item for item in here if isinstance(item, str) and test(item, str(step))), None)
             if here is None:
                 return None
-    return here if isinstance(here, str) else orjson.dumps(here).decode()
+    return here

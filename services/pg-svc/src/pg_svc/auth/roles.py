@@ -3,7 +3,8 @@
 Two ways, never mixed:
 
 * With ``PGRST_JWT_SECRET`` or ``PGRST_DB_ANON_ROLE`` database roles decide, as PostgREST has it: a token's
-  role, or the anonymous role. The service itself lets every request through to them.
+  role, or the anonymous role. The service itself lets every request through to them. With ``PGRST_DB_URI``
+  and nothing about tokens of the service's own it is meant, too: the rest may come from the database.
 * Without, the service's own tokens (``AUTH_MODE``, ``AUTH_TOKENS``) decide who may read and who may write,
   and every request runs as the login role, or as the role of its account where that is one of AUTH_ROLES.
 
@@ -39,7 +40,7 @@ class Roles:
         self._anonymous = settings.pgrst_db_anon_role or None
         self._listed = frozenset(settings.auth_roles)
         own_tokens = "none" not in settings.auth_modes
-        self.decide = bool(secret) or (self._anonymous is not None and not own_tokens)
+        self.decide = bool(secret) or settings.roles_alone or (self._anonymous is not None and not own_tokens)
         self._reader: TokenReader | None = None
         if secret:
             try:

@@ -13,6 +13,7 @@ from typing import Any
 from tornado.httputil import HTTPServerRequest
 
 from pg_svc.auth.roles import Caller, Roles
+from pg_svc.configuration import Configuration
 from pg_svc.errors import ApiError, unsupported_method
 from pg_svc.plan.action import Action, Limits, plan_action
 from pg_svc.plan.memo import PlanMemo
@@ -41,9 +42,8 @@ _VARY = "Accept, Prefer, Range"
 class RestState:
     """What the handlers use."""
 
-    settings: PgSettings
+    configuration: Configuration
     database: Database
-    roles: Roles
     memo: PlanMemo = field(default_factory=PlanMemo, init=False)
 
     @cached_property
@@ -54,6 +54,16 @@ class RestState:
     def search_path(self, schema: str) -> tuple[str, ...]:
         """Where a request on a schema finds names."""
         return (schema, *(name for name in self.settings.pgrst_db_extra_search_path if name != schema))
+
+    @property
+    def settings(self) -> PgSettings:
+        """The settings that count now."""
+        return self.configuration.settings
+
+    @property
+    def roles(self) -> Roles:
+        """Who a request runs as, now."""
+        return self.configuration.roles
 
     @property
     def limits(self) -> Limits:
@@ -84,6 +94,11 @@ class ProtocolHandler(ServiceHandler[RestState]):
         if self.state.settings.pgrst_server_timing_enabled:
             self._timings = {}
             self._clock = time.perf_counter()
+
+    def set_default_headers(self) -> None:
+        """Headers of every answer, under the origins that count now."""
+        self.context.cors = self.state.configuration.in_force.cors
+        super().set_default_headers()
 
     # -- who calls ----------------------------------------------------------------------------------
 

@@ -34,9 +34,9 @@ class RestHandler(ProtocolHandler):
         """Answer a request."""
         state = self.state
         database = state.database
+        schema = database.schema  # first: before it is known, neither is the configuration
         caller = self.caller()
         self.stamp("jwt")
-        schema = database.schema
         try:
             request, action = self.planned(address, schema)
         except ApiError as error:
@@ -232,13 +232,13 @@ class RootHandler(RestHandler):
 
     async def get(self) -> None:
         """The document of the exposed schema, or what the root function says instead."""
+        schema = self.state.database.schema
         settings = self.state.settings
         if settings.pgrst_db_root_spec:
             await self.respond(Address(FUNCTION, settings.pgrst_db_root_spec.rpartition(".")[2]))
             return
         caller = self.caller()
         self.stamp("jwt")
-        schema = self.state.database.schema
         request = self.understand(Address(ROOT))
         self.stamp("parse")
         if not any(wanted.name in _DESCRIBED_AS for wanted in request.accepted):

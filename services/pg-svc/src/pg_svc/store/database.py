@@ -9,9 +9,10 @@ from collections.abc import AsyncGenerator, AsyncIterator
 import stamina
 from prometheus_client import Counter, Gauge
 
+from pg_svc.configuration import Configuration, InForce
 from pg_svc.errors import ApiError, no_schema_cache
 from pg_svc.schema.model import Schema
-from pg_svc.settings import PgSettings
+from pg_svc.store.configure import read_configuration
 from pg_svc.store.connection import ConnectionLost, DatabaseError, Session
 from pg_svc.store.errors import error_of, lost
 from pg_svc.store.introspect import MissingSchema, read_fingerprint, read_schema
@@ -20,7 +21,7 @@ from pg_svc.store.pool import Pool
 from pg_svc.store.tls import tls_trouble
 from pg_svc.store.transaction import Result, Transaction, run_transaction, stream_transaction
 from pg_svc.watch.hub import CHANNEL, Watchers
-from svc_common import StoreUnavailable, get_logger
+from svc_common import SettingsError, StoreUnavailable, get_logger
 
 log = get_logger("pg_svc.database")
 
@@ -30,6 +31,8 @@ SCHEMA_SECONDS = Gauge(
 )
 
 _LONGEST_PAUSE = 1.0
+_SCHEMA, _CONFIGURATION = "schema", "configuration"
+_TOLD = {"": _SCHEMA, "reload schema": _SCHEMA, "reload config": _CONFIGURATION}
 # What the server says when the catalog is no longer what we think it is
 _STALE = ("42P01", "42703", "42883", "42704", "3F000")
 
@@ -37,8 +40,9 @@ _STALE = ("42P01", "42703", "42883", "42704", "3F000")
 class Database:
     """Runs transactions. Starts without a server, and heals by itself."""
 
-    def __init__(self, settings: PgSettings) -> None:
-        self._settings = settings
+    def __init__(self, configuration: Configuration) -> None:
+        self._configuration = configuration
+        self._settings = settings = configuration.environment  # what a reload does not change
         self._dsn = settings.database_url.get_secret_value()
         self.pool = self._pool(self._dsn)
         replica = settings.database_replica_url.get_secret_value()
@@ -91,6 +95,8 @@ class Database:
     async def run(self, transaction: Transaction, *, authenticated: bool) -> Result:
         """Run a transaction; everything that can go wrong is an ApiError."""
         pool = self._replica if self._replica is not None and transaction.read_only else self.pool
+        if self._settings.pgrst_log_query:
+            log.info("query", sql=transaction.statement.text)
         session = await pool.acquire()
         try:
             return await run_transaction(session, transaction)
@@ -155,14 +161,17 @@ class Database:
             if settings.pgrst_db_channel_enabled:
                 channel = settings.pgrst_db_channel.replace('"', '""')
                 await session.run(f'LISTEN "{channel}"; LISTEN {CHANNEL}', name="listen")
-            await self._load(session)
+            await self._load(session, await self._proposed(session))
             self.watchers.tell_all()  # nobody listened for a while
             while True:
-                if await self._wait_for_change(session):
-                    await self._load(session)
+                changed = await self._wait_for_change(session)
+                if changed == _CONFIGURATION:
+                    await self._load(session, await self._proposed(session))
+                elif changed == _SCHEMA:
+                    await self._load(session, self._configuration.in_force)
         except ConnectionLost:
             raise
-        except (DatabaseError, MissingSchema) as error:
+        except (DatabaseError, MissingSchema, SettingsError) as error:
             self._fail(str(error))
             raise
         except Exception:
@@ -182,11 +191,28 @@ class Database:
             self._dsn, timeout=self._settings.store_timeout, application_name="pg-svc schema"
         )
 
-    async def _load(self, session: Session) -> None:
+    async def _proposed(self, session: Session) -> InForce:
+        """The configuration with what the database says now.
+
+        Where that is wrong the one in force stays. Before there was one at all nothing is served.
+        """
+        if not self._settings.pgrst_db_config:
+            return self._configuration.in_force
+        try:
+            said = await read_configuration(session, self._settings.pgrst_db_pre_config)
+            return self._configuration.proposed(said)
+        except (DatabaseError, SettingsError) as error:
+            if self._schema is None:
+                raise
+            log.warning("configuration_not_loaded", error=str(error))
+            return self._configuration.in_force
+
+    async def _load(self, session: Session, proposed: InForce) -> None:
         start = asyncio.get_running_loop().time()
-        settings = self._settings
+        settings = proposed.settings
         schema = await read_schema(session, settings.pgrst_db_schemas, settings.pgrst_db_hoisted_tx_settings)
         self._schema = schema  # at once, and only when it is complete
+        self._configuration.in_force = proposed
         for pool in (self.pool, self._replica):
             if pool is not None:
                 pool.renew()
@@ -200,8 +226,8 @@ class Database:
             seconds=round(seconds, 3),
         )
 
-    async def _wait_for_change(self, session: Session) -> bool:
-        """Wait for a notification, a request's doubt or the next look; whether the catalog must be read."""
+    async def _wait_for_change(self, session: Session) -> str | None:
+        """Wait for a notification, a doubt or the next look. What must be read; None for nothing."""
         told = asyncio.ensure_future(session.notification())
         doubted = asyncio.ensure_future(self._reload.wait())
         pause = self._settings.schema_poll or None
@@ -211,11 +237,13 @@ class Database:
                 channel, payload = told.result()
                 if channel == CHANNEL:
                     self.watchers.tell(payload)
-                    return False
-                return payload in ("", "reload schema")
+                    return None
+                return _TOLD.get(payload)
         finally:
             for waiting in (told, doubted):
                 waiting.cancel()
             await asyncio.gather(told, doubted, return_exceptions=True)
         self._reload.clear()
-        return self._schema is None or await read_fingerprint(session) != self._schema.fingerprint
+        if self._schema is not None and await read_fingerprint(session) == self._schema.fingerprint:
+            return None
+        return _SCHEMA
