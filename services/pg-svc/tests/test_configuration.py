@@ -135,6 +135,32 @@ async def test_reloading(login: Login) -> None:
         await _until(lambda: _is(_count(svc, "/authors?id=gt.0"), 3))
 
 
+async def test_statements_are_prepared_or_not(login: Login) -> None:
+    login.says("db_schemas", "library")
+    login.library.sql(
+        "CREATE OR REPLACE FUNCTION library.prepared() RETURNS integer STABLE LANGUAGE sql AS "
+        "$$ SELECT count(*)::integer FROM pg_prepared_statements $$"
+    )
+    login.library.sql("GRANT EXECUTE ON FUNCTION library.prepared() TO pgsvc_anon")
+    async with login.serving(PGRST_DB_POOL="1") as svc:
+
+        async def prepared() -> Any:
+            return (await svc.client.get("/rest/rpc/prepared")).json()
+
+        async def some() -> bool:
+            return bool(await prepared() > 0)
+
+        await _until(some)
+        login.says("db_prepared_statements", "off")
+        login.tell()
+        await _until(lambda: _is(prepared(), 0))
+        for _ in range(5):
+            assert await prepared() == 0
+        login.says("db_prepared_statements", "on")
+        login.tell()
+        await _until(some)
+
+
 async def _is(coming: Awaitable[Any], value: Any) -> bool:
     return bool(await coming == value)
 

@@ -215,7 +215,7 @@ class Database:
         self._configuration.in_force = proposed
         for pool in (self.pool, self._replica):
             if pool is not None:
-                pool.renew()
+                pool.renew(prepares=settings.pgrst_db_prepared_statements)
         seconds = asyncio.get_running_loop().time() - start
         SCHEMA_LOADS.labels("SUCCESS").inc()
         SCHEMA_SECONDS.set(seconds)

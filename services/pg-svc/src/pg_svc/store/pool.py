@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import math
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -72,10 +73,15 @@ class Pool:
         POOL_MAX.set(size)
         self._tell()
 
-    def renew(self) -> None:
-        """The catalog has changed: statements are prepared anew."""
-        if self._texts is not None:
+    def renew(self, *, prepares: bool) -> None:
+        """The catalog or the configuration has changed: statements are prepared anew, or from now on, or no
+        longer."""
+        if self._texts is not None and prepares:
             self._texts.renew()
+        elif prepares or self._texts is not None:
+            self._texts = Texts() if prepares else None
+            for session in (*self._free, *self._used):
+                session.opened = -math.inf  # too old to be lent again
 
     # -- lending ------------------------------------------------------------------------------------
 
