@@ -106,6 +106,7 @@ async def test_every_method_tells_how_long_it_took(library: Library) -> None:
         PGRST_DB_SCHEMAS="library",
         PGRST_DB_ANON_ROLE="pgsvc_anon",
         PGRST_SERVER_TIMING_ENABLED="true",
+        PGRST_JWT_SECRET="a secret of thirty-two characters",
     ) as svc:
         await until_ready(svc)
         for path in ("", "/books", "/rpc/noon"):
@@ -122,3 +123,11 @@ async def test_every_method_tells_how_long_it_took(library: Library) -> None:
                 "GET": ["jwt", "parse", "plan", "transaction", "response"],
                 "OPTIONS": ["jwt", "parse", "response"],
             }
+        for path, caller, told in (
+            ("/books", {"Authorization": "Bearer no-token"}, ["jwt"]),
+            ("/books?id=one", {}, ["jwt", "parse"]),
+            ("/books?no_column=eq.1", {}, ["jwt", "parse", "plan", "transaction"]),
+        ):
+            failed = await svc.client.get(f"/rest{path}", headers=caller)
+            assert failed.status_code in (400, 401)
+            assert [step.partition(";")[0] for step in failed.headers["Server-Timing"].split(", ")] == told

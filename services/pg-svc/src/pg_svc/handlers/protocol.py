@@ -36,6 +36,7 @@ _EXPOSED = (
 )
 _BODILESS = (204, 304)
 _VARY = "Accept, Prefer, Range"
+_STEPS = ("jwt", "parse", "plan", "transaction")
 
 
 @dataclass(frozen=True)
@@ -216,8 +217,8 @@ class ProtocolHandler(ServiceHandler[RestState]):
 
     # -- answering ----------------------------------------------------------------------------------
 
-    def send(self, answer: Answer) -> None:
-        """Send an answer."""
+    def send(self, answer: Answer, last: str = "response") -> None:
+        """Send an answer. ``last`` is the step that Server-Timing ends with."""
         self.set_status(answer.status)
         told = (*answer.headers, *self.notices) if answer.status < 400 else answer.headers
         if answer.own:
@@ -229,6 +230,7 @@ class ProtocolHandler(ServiceHandler[RestState]):
                 self.clear_header(name)
             for name, value in told:
                 self.add_header(name, _as_sent(value))
+        self.stamp(last)
         self._common_headers()
         if answer.status < 400 and (
             answer.own or not any(name.lower() == "vary" for name, _ in answer.headers)
@@ -246,7 +248,6 @@ class ProtocolHandler(ServiceHandler[RestState]):
         if self.context.cors.enabled:
             self.set_header("Access-Control-Expose-Headers", _EXPOSED)
         if self._timings:
-            self.stamp("response")
             self.set_header(
                 "Server-Timing",
                 ", ".join(f"{name};dur={taken:.1f}" for name, taken in self._timings.items()),
@@ -263,7 +264,9 @@ class ProtocolHandler(ServiceHandler[RestState]):
             *error.headers,
         ]
         verbose = self.state.settings.pgrst_client_error_verbosity == "verbose"
-        self.send(Answer(error.status, headers, error.body(verbose)))
+        told = self._timings or ()
+        failed = next((step for step in _STEPS if step not in told), _STEPS[-1])
+        self.send(Answer(error.status, headers, error.body(verbose)), failed)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Errors that the bootstrap raised, in the protocol's shape."""

@@ -145,13 +145,13 @@ class TableHandler(RestHandler):
             self.asked_by_body = True
             self.request.method = "GET"
 
-    def send(self, answer: Answer) -> None:
+    def send(self, answer: Answer, last: str = "response") -> None:
         """Tag what was read, and answer 304 to whoever has it already."""
         if self.request.method == "GET" and answer.status in (200, 206) and answer.body:
             tag = blake2b(answer.body, digest_size=12).hexdigest()
             if self.not_modified(tag):
                 return
-        super().send(answer)
+        super().send(answer, last)
 
     async def get(self, table: str) -> None:
         """Read rows, or follow them."""
