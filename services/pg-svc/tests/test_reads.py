@@ -143,8 +143,22 @@ SHAPES = [
         {"season": "2023", "sum": 40, "count": 1},
         {"season": "2024", "sum": 52, "count": 3},
     ]),
-    get("/harvests?select=kilos.sum(),...trees(...growers(who:name))&order=trees(grower_id)", status=400),
-    get("/harvests?select=kilos.sum(),...trees(grower_id)&trees.grower_id=eq.2", ...),
+    get("/harvests?select=kilos.sum(),...trees(grower_id)&trees.grower_id=eq.2", [
+        {"sum": 80, "grower_id": None},
+        {"sum": 12, "grower_id": 2},
+    ]),
+    # The columns of a spread may be aggregated more than once, and beside themselves
+    get("/harvests?select=season,...trees(planted.min(),planted.max())&order=season", [
+        {"season": "2023", "min": "2010-04-01", "max": "2010-04-01"},
+        {"season": "2024", "min": "2010-04-01", "max": "2022-10-01"},
+    ]),
+    get("/harvests?select=kilos.sum(),...trees(kind,kinds:kind.count(),...growers(name.max(),last:name.min()))&id=eq.4", [
+        {"sum": 12, "kind": "pear", "kinds": 1, "max": "Jon", "last": "Jon"},
+    ]),
+    get("/harvests?select=...trees(id.max(),...growers(id.min(),name))&order=trees(name)", [
+        {"max": 2, "min": 1, "name": "Ida"},
+        {"max": 3, "min": 2, "name": "Jon"},
+    ]),
     Case("GET", "/trees?select=id,kind&id=eq.3", text="id,kind\n3,pear", headers={"Accept": "text/csv"}),
 ]  # fmt: skip
 

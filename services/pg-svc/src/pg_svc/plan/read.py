@@ -11,13 +11,13 @@ from dataclasses import replace
 from pg_svc.errors import (
     aggregates_disabled,
     not_embedded,
-    not_implemented,
     related_order_not_to_one,
     table_not_found,
 )
 from pg_svc.plan.embed import find_relationship
 from pg_svc.plan.fields import resolve_filter, resolve_logic, resolve_order, resolve_output
 from pg_svc.plan.hints import STRICT_SCORE, nearest
+from pg_svc.plan.spread import lend, order_arrays
 from pg_svc.plan.targets import target
 from pg_svc.plan.types import (
     TO_MANY,
@@ -29,9 +29,7 @@ from pg_svc.plan.types import (
     Group,
     Ordered,
     ReadPlan,
-    Ref,
     Selected,
-    Spread,
 )
 from pg_svc.request.types import (
     EVERYTHING,
@@ -90,8 +88,8 @@ def read_plan(
     _name_columns(root)
     _resolve_related_orders(root, table.name)
     _resolve_embed_filters(root)
-    _lend(root)
-    _order_arrays(root)
+    lend(root)
+    order_arrays(root)
     if not is_write:
         _cap(root, max_rows)
     return root
@@ -256,57 +254,6 @@ def _embed_filter(node: ReadPlan, condition: Condition) -> Condition:
             if child is not None:
                 return EmbedExists(child.aggregate_alias, operation.negated)
     return condition
-
-
-# -- spreads --------------------------------------------------------------------------------------------
-
-
-def _lend(node: ReadPlan) -> list[Spread]:
-    """What a node lends to its parent; an aggregate in a to-one spread is computed by the parent instead."""
-    from_children: list[Spread] = []
-    hoists = node.spread == TO_ONE
-    for child in node.children:
-        lent = _lend(child)
-        if child.spread is None:
-            if not child.is_empty:
-                from_children.append(Spread(child.key))
-            continue
-        if hoists:
-            # The aggregate goes on to the parent: here its argument is only passed through
-            child.lends = [Spread(item.name) for item in lent]
-            from_children.extend(lent)
-        else:
-            child.lends = lent
-            from_children.extend(Spread(item.alias or item.name) for item in lent)
-    own = []
-    kept = []
-    for selected in node.select:
-        name = selected.alias or selected.ref.name
-        if hoists and selected.aggregate is not None:
-            own.append(Spread(name, selected.alias, selected.aggregate, selected.aggregate_cast))
-            kept.append(replace(selected, aggregate=None, aggregate_cast=None))
-        else:
-            own.append(Spread(name))
-            kept.append(selected)
-    node.select = kept
-    return own + from_children
-
-
-def _order_arrays(node: ReadPlan) -> None:
-    """The rows of a to-many spread become arrays; their order is that of the arrays."""
-    if node.spread == TO_MANY:
-        if any(column.aggregate for column in node.select) or any(
-            item.aggregate for child in node.children for item in child.lends
-        ):
-            raise not_implemented("Aggregates are not implemented for one-to-many or many-to-many spreads.")
-        for number, term in enumerate(node.order, start=1):
-            alias = f"{node.aggregate_alias}_{term.ref.name}_{number}"
-            node.order_columns.append((term.embed, Selected(term.ref, alias)))
-            node.order_of_arrays.append(Ordered(Ref(alias), term.direction, term.nulls))
-        if node.rows.everything:
-            node.order = []
-    for child in node.children:
-        _order_arrays(child)
 
 
 def _cap(node: ReadPlan, max_rows: int | None) -> None:
