@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from .library import Library
 
 
-async def _root(library: Library, *, accept: str = "*/*", status: int = 200, **environment: str) -> Any:
+async def _root(
+    library: Library,
+    *,
+    accept: str = "*/*",
+    status: int = 200,
+    content_type: str = "application/openapi+json; charset=utf-8",
+    **environment: str,
+) -> Any:
     async with serving(
         service,
         DATABASE_URL=library.url_as("pgsvc_authenticator"),
@@ -28,7 +35,7 @@ async def _root(library: Library, *, accept: str = "*/*", status: int = 200, **e
         answer = await svc.client.get("/rest/", headers={"Accept": accept})
         assert answer.status_code == status, answer.text
         if status == 200:
-            assert answer.headers["Content-Type"] == "application/openapi+json; charset=utf-8"
+            assert answer.headers["Content-Type"] == content_type
             assert (await svc.client.head("/rest")).status_code == 200
         return answer.json()
 

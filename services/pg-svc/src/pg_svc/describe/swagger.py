@@ -4,33 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 from urllib.parse import urlsplit
 
-import orjson
-
+from pg_svc.describe.common import (
+    Document,
+    column_text,
+    default_of,
+    format_of,
+    json_type,
+    summary_of,
+    told,
+)
 from pg_svc.request import media
-from pg_svc.schema.model import MANY_TO_ONE, ONE_TO_ONE, Column, Parameter, Routine, Schema, Table
-
-Document = dict[str, Any]
+from pg_svc.schema.model import Column, Parameter, Routine, Schema, Table
 
 _MIMES = [media.JSON, media.OBJECT + ";nulls=stripped", media.OBJECT]
-_TYPES = {
-    "character varying": "string",
-    "character": "string",
-    "text": "string",
-    "boolean": "boolean",
-    "smallint": "integer",
-    "integer": "integer",
-    "bigint": "integer",
-    "numeric": "number",
-    "real": "number",
-    "double precision": "number",
-    "json": None,
-    "jsonb": None,
-}
-# OpenAPI 2 has names of its own for the sizes of integers
-_FORMATS = {"smallint": "int32", "integer": "int32", "bigint": "int64"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +53,7 @@ def swagger(
     unqualified: Sequence[str] = (),
 ) -> Document:
     """The whole document. Types of functions' parameters go without the names of ``unqualified`` schemas."""
-    title, text = _summary(description)
+    title, text = summary_of(description)
     document: Document = {
         "swagger": "2.0",
         "info": {
@@ -103,24 +91,6 @@ def swagger(
     return document
 
 
-def _summary(description: str | None) -> tuple[str | None, str | None]:
-    """The first line, and the rest without leading blank lines."""
-    if description is None:
-        return None, None
-    first, _, rest = description.partition("\n")
-    return first, rest.lstrip("\n") or None
-
-
-def _told(description: str | None) -> Document:
-    summary, text = _summary(description)
-    told: Document = {}
-    if summary is not None:
-        told["summary"] = summary
-    if text is not None:
-        told["description"] = text
-    return told
-
-
 # -- paths ----------------------------------------------------------------------------------------------
 
 
@@ -142,7 +112,7 @@ def _refs(names: Iterable[str]) -> list[Document]:
 def _table_path(table: Table) -> Document:
     name = table.id.name
     filters = [f"rowFilter.{name}.{column}" for column in table.columns]
-    common = {"tags": [name], **_told(table.description)}
+    common = {"tags": [name], **told(table.description)}
     path: Document = {
         "get": {
             **common,
@@ -181,7 +151,7 @@ def _routine_path(routine: Routine, unqualified: Sequence[str]) -> Document:
     parameters = [_with_short_type(parameter, unqualified) for parameter in routine.parameters]
     common = {
         "tags": [f"(rpc) {routine.id.name}"],
-        **_told(routine.description),
+        **told(routine.description),
         "produces": list(_MIMES),
         "responses": {"200": {"description": "OK"}},
     }
@@ -214,12 +184,8 @@ def _with_short_type(parameter: Parameter, unqualified: Sequence[str]) -> Parame
     return parameter
 
 
-def _format(kind: str) -> str:
-    return _FORMATS.get(kind, kind)
-
-
 def _parameter_schema(parameter: Parameter) -> Document:
-    return {"format": _format(parameter.type), **_type_and_items(parameter.type)}
+    return {"format": format_of(parameter.type), **_type_and_items(parameter.type)}
 
 
 def _query_parameter(parameter: Parameter) -> Document:
@@ -228,11 +194,11 @@ def _query_parameter(parameter: Parameter) -> Document:
         item = parameter.type.removesuffix("[]")
         described["type"] = "array"
         described["collectionFormat"] = "multi"
-        described["items"] = {"format": _format(item), "type": _type(item) or "string"}
+        described["items"] = {"format": format_of(item), "type": json_type(item) or "string"}
         return described
-    kind = _type(parameter.type)
+    kind = json_type(parameter.type)
     described["type"] = "string" if kind in (None, "array") else kind
-    described["format"] = _format(parameter.type)
+    described["format"] = format_of(parameter.type)
     return described
 
 
@@ -253,12 +219,12 @@ def _definition(schema: Schema, table: Table) -> Document:
 
 
 def _property(schema: Schema, table: Table, column: Column) -> Document:
-    described: Document = {"format": _format(column.base_type), **_type_and_items(column.base_type)}
-    text = _column_text(schema, table, column)
+    described: Document = {"format": format_of(column.base_type), **_type_and_items(column.base_type)}
+    text = column_text(schema, table, column)
     if text is not None:
         described["description"] = text
     if column.default is not None:
-        default = _default(column.base_type, column.default)
+        default = default_of(column.base_type, column.default)
         if default is not None:
             described["default"] = default
     if column.enum:
@@ -268,58 +234,14 @@ def _property(schema: Schema, table: Table, column: Column) -> Document:
     return described
 
 
-def _column_text(schema: Schema, table: Table, column: Column) -> str | None:
-    notes = []
-    if column.name in table.key:
-        notes.append("This is a Primary Key.<pk/>")
-    pointed = _foreign_key(schema, table, column)
-    if pointed is not None:
-        other, key = pointed
-        notes.append(f"This is a Foreign Key to `{other}.{key}`.<fk table='{other}' column='{key}'/>")
-    if not notes:
-        return column.description
-    text = "\n".join(["Note:", *notes])
-    return f"{column.description}\n\n{text}" if column.description is not None else text
-
-
-def _foreign_key(schema: Schema, table: Table, column: Column) -> tuple[str, str] | None:
-    """The table and column that a column points to; tables before views of them."""
-    candidates = [
-        rel
-        for rel in schema.relationships.get(table.id, ())
-        if rel.kind in (MANY_TO_ONE, ONE_TO_ONE)
-        and not rel.is_inverse
-        and [own for own, _ in rel.columns] == [column.name]
-    ]
-    candidates.sort(key=lambda rel: rel.foreign_is_view)
-    return (candidates[0].foreign.name, candidates[0].columns[0][1]) if candidates else None
-
-
-def _type(name: str) -> str | None:
-    if name in _TYPES:
-        return _TYPES[name]
-    return "array" if name.endswith("[]") else "string"
-
-
 def _type_and_items(name: str) -> Document:
-    kind = _type(name)
+    kind = json_type(name)
     if kind is None:
         return {}
     if kind != "array":
         return {"type": kind}
-    item = _type(name.removesuffix("[]"))
+    item = json_type(name.removesuffix("[]"))
     return {"type": "array", "items": {"type": item} if item is not None else {}}
-
-
-def _default(kind: str, text: str) -> Any:
-    """A default's value; None where it is an expression of another kind than a literal."""
-    if _type(kind) == "string":
-        literal = text.removesuffix(f"::{kind}")
-        return literal.strip("'") if literal != text else text
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return None
 
 
 # -- parameters -----------------------------------------------------------------------------------------

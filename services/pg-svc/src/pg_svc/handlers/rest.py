@@ -10,19 +10,15 @@ from typing import Any
 
 import orjson
 
-from pg_svc.describe.swagger import Server, server_of, swagger
-from pg_svc.errors import ApiError, bad_path, not_acceptable, openapi_disabled
-from pg_svc.handlers.protocol import PREFIX, ProtocolHandler
+from pg_svc.errors import ApiError, bad_path
+from pg_svc.handlers.protocol import ProtocolHandler
 from pg_svc.handlers.watching import watch_table
 from pg_svc.plan.action import Action, find_called
 from pg_svc.plan.negotiate import NDJSON
 from pg_svc.plan.read import require_table
 from pg_svc.render import Answer, RowSet, plan_answer
-from pg_svc.request import media
-from pg_svc.request.api import FUNCTION, ROOT, TABLE, Address, ApiRequest
-from pg_svc.schema.catalog import VISIBLE
+from pg_svc.request.api import FUNCTION, TABLE, Address, ApiRequest
 from pg_svc.schema.model import Name, Table
-from pg_svc.sql.builder import Sql
 from pg_svc.store.connection import Row
 from pg_svc.store.transaction import Transaction
 
@@ -223,85 +219,6 @@ class FunctionHandler(RestHandler):
         request = self.asked_for(Address(FUNCTION, kwargs["function"]))
         routine, _ = find_called(schema, request)
         self.allow("OPTIONS,POST" if routine.volatility == "v" else "OPTIONS,GET,HEAD,POST")
-
-
-class RootHandler(RestHandler):
-    """``/rest``: what there is."""
-
-    kind = ROOT
-
-    async def get(self) -> None:
-        """The document of the exposed schema, or what the root function says instead."""
-        schema = self.state.database.schema
-        settings = self.state.settings
-        if settings.pgrst_db_root_spec:
-            await self.respond(Address(FUNCTION, settings.pgrst_db_root_spec.rpartition(".")[2]))
-            return
-        caller = self.caller()
-        self.stamp("jwt")
-        request = self.understand(Address(ROOT))
-        self.stamp("parse")
-        if not any(wanted.name in _DESCRIBED_AS for wanted in request.accepted):
-            raise not_acceptable([wanted.mime for wanted in request.accepted])
-        if settings.pgrst_openapi_mode == "disabled":
-            raise openapi_disabled()
-        self.stamp("plan")
-        transaction = Transaction(
-            prologue=self.prologue(caller, request.schema, schema),
-            statement=Sql(VISIBLE, (request.schema,)),
-            read_only=True,
-            name="root",
-        )
-        result = await self.state.database.run(transaction, authenticated=caller.authenticated)
-        self.stamp("transaction")
-        visible, callable_oids, description = result.rows[0]
-        everything = settings.pgrst_openapi_mode == "ignore-privileges"
-        names, oids = set(orjson.loads(visible)), set(orjson.loads(callable_oids))
-        tables = [
-            table
-            for name, table in sorted(schema.tables.items())
-            if name.schema == request.schema and (everything or name.name in names)
-        ]
-        routines = [
-            routine
-            for name, overloads in sorted(schema.routines.items())
-            for routine in overloads
-            if name.schema == request.schema and (everything or routine.oid in oids)
-        ]
-        document = swagger(
-            schema,
-            tables,
-            routines,
-            description,
-            self._server(),
-            unqualified=() if everything else (request.schema, *settings.pgrst_db_extra_search_path),
-        )
-        headers = [("Content-Type", f"{media.OPENAPI}; charset=utf-8")]
-        if request.profile is not None:
-            headers.append(("Content-Profile", request.profile))
-        self.send(Answer(200, headers, b"" if request.is_head else orjson.dumps(document)))
-
-    def _server(self) -> Server:
-        settings = self.state.settings
-        return server_of(
-            settings.pgrst_openapi_server_proxy_uri,
-            settings.server_host,
-            settings.server_port,
-            settings.base_path + PREFIX if settings.base_path else "/",
-            self.context.version,
-            security=settings.pgrst_openapi_security_active,
-        )
-
-    async def options(self, *args: str, **kwargs: str) -> None:
-        """What the root takes."""
-        if self._is_preflight():
-            self.preflight()
-            return
-        self.asked_for(Address(ROOT))
-        self.allow("OPTIONS,GET,HEAD")
-
-
-_DESCRIBED_AS = (media.OPENAPI, media.JSON, media.ANY)
 
 
 class UnknownHandler(ProtocolHandler):

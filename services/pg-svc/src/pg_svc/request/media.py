@@ -13,6 +13,8 @@ GEOJSON = "application/geo+json"
 TEXT = "text/plain"
 XML = "text/xml"
 OPENAPI = "application/openapi+json"
+OPENAPI_3 = "application/vnd.oai.openapi+json"
+"""The OpenAPI Initiative's own; ``application/openapi+json;version=3`` means the same."""
 FORM = "application/x-www-form-urlencoded"
 BYTES = "application/octet-stream"
 ANY = "*/*"
@@ -74,6 +76,8 @@ def parse_media_type(text: str) -> MediaType:
         return MediaType(OBJECT, stripped="nulls=stripped" in lowered)
     if name in (ARRAY, "application/vnd.pgrst.array"):
         return MediaType(ARRAY, stripped=True) if "nulls=stripped" in lowered else MediaType(JSON)
+    if name == OPENAPI and any(parameter.startswith("version=3") for parameter in lowered):
+        return MediaType(OPENAPI_3)
     return MediaType(name or ANY)
 
 
