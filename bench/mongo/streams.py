@@ -50,9 +50,9 @@ def _import(server: Running, count: int) -> None:
 
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=3600)
     connection.request("POST", PATH, body(), {"Content-Type": "application/x-ndjson"}, encode_chunked=True)
-    summary = json.loads(connection.getresponse().read().splitlines()[-1])
+    told = connection.getresponse().read().splitlines()
     connection.close()
-    assert summary["inserted"] == count, summary
+    assert json.loads(told[-1])["inserted"] == count, told
 
 
 def _export(server: Running, count: int) -> None:

@@ -21,7 +21,7 @@ class Mongo(Store):
 
     Transactions and change streams therefore work. Writes with ``j=true`` are journaled before they are
     acknowledged; ``sync_on_commit`` does that for every write. With ``certificate``, the files of a chain and
-    its key, it speaks TLS alone.
+    its key, it speaks TLS alone. With ``test_commands`` it can be told to fail (``configureFailPoint``).
 
     Two things to know when stopping it. Its listening thread notices the end at the next connection, or after
     two seconds. And its main thread sometimes sleeps through a signal that another thread has received, and
@@ -37,8 +37,10 @@ class Mongo(Store):
         *,
         sync_on_commit: bool = False,
         certificate: tuple[Path, Path] | None = None,
+        test_commands: bool = False,
     ) -> None:
         super().__init__(directory, port)
+        self.test_commands = test_commands
         self.sync_on_commit = sync_on_commit
         self.certificate = certificate
 
@@ -66,6 +68,7 @@ class Mongo(Store):
             *("--port", str(self.port)),
             *("--storage-path", str(self.directory / "db")),
             *(["--sync-on-commit"] if self.sync_on_commit else []),
+            *(["--enable-test-commands"] if self.test_commands else []),
             *(self._tls_options()),
         ]
 

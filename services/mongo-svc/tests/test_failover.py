@@ -1,0 +1,311 @@
+"""A primary that steps down, answers that are lost, a server that starts again: within a request's time-out
+nobody notices, and every write is done once."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import bson
+import pytest
+from pymongo import MongoClient, monitoring
+from pymongo.monitoring import (
+    CommandFailedEvent,
+    CommandListener,
+    CommandStartedEvent,
+    CommandSucceededEvent,
+)
+
+from mongo_svc.app import service
+from svc_common.testing import TestedService, serving
+
+if TYPE_CHECKING:
+    from devstack.pytest_plugin import OwnMongo
+
+NDJSON = {"Content-Type": "application/x-ndjson"}
+MERGE = {"Content-Type": "application/merge-patch+json"}
+WRITES = ["insert", "update", "delete", "findAndModify"]
+OP_MSG = 2013
+
+
+class Relay:
+    """Stands between drivers and their server, and passes messages on.
+
+    ``commands`` are those that were sent, without what drivers say all by themselves.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        self._server = (host, port)
+        self._cut = ""
+        self._writes: dict[tuple[bytes, int], bytes] = {}
+        self.commands: list[dict[str, Any]] = []
+        self.cuts = 0
+        self.port = 0
+
+    def cut(self, command: str) -> None:
+        """Let the server carry out the next ``command``, and close the connection instead of answering."""
+        self._cut = command
+
+    def sent(self, command: str) -> list[dict[str, Any]]:
+        """The commands with this name."""
+        return [each for each in self.commands if next(iter(each)) == command]
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection: a request, its answer, and so on."""
+        to_server: asyncio.StreamWriter | None = None
+        try:
+            from_server, to_server = await asyncio.open_connection(*self._server)
+            while True:
+                request = await _message(reader)
+                name, request = self._note(request)
+                to_server.write(request)
+                answer = await _message(from_server)
+                if name and name == self._cut:
+                    self._cut = ""
+                    self.cuts += 1
+                    return
+                writer.write(answer)
+                await writer.drain()
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            for each in (writer, to_server):
+                if each is not None:
+                    each.close()
+
+    def _note(self, message: bytes) -> tuple[str, bytes]:
+        """Remember what a message asks for. Its name, empty for none of interest, and how to pass it on."""
+        if struct.unpack_from("<i", message, 12)[0] != OP_MSG:
+            return "", message
+        (length,) = struct.unpack_from("<i", message, 21)  # behind the header, the flags and a section's kind
+        command = bson.decode(message[21 : 21 + length])
+        name = next(iter(command))
+        if name in ("hello", "ismaster", "ping", "endSessions"):
+            return "", message
+        self.commands.append(command)
+        if "txnNumber" in command:
+            # MongoDB knows a write that is tried again by session and number. SecantusDB compares all of it,
+            # so the time that is left must be the same, too; only the number of the message is new.
+            first = self._writes.setdefault((command["lsid"]["id"], command["txnNumber"]), message)
+            message = message[:8] + first[8:]
+        return name, message
+
+
+async def _message(reader: asyncio.StreamReader) -> bytes:
+    head = await reader.readexactly(4)
+    return head + await reader.readexactly(struct.unpack("<i", head)[0] - 4)
+
+
+@asynccontextmanager
+async def relayed(url: str) -> AsyncIterator[tuple[Relay, str]]:
+    """A relay in front of the server at ``url``, and the connection string that leads through it."""
+    parts = urlsplit(url)
+    relay = Relay(parts.hostname or "", parts.port or 0)
+    connections: set[asyncio.Task[None]] = set()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(relay.serve(reader, writer))
+        connections.add(task)
+        task.add_done_callback(connections.discard)
+
+    listener = await asyncio.start_server(accept, "127.0.0.1", 0)
+    relay.port = listener.sockets[0].getsockname()[1]
+    try:
+        yield relay, f"mongodb://127.0.0.1:{relay.port}{parts.path}?directConnection=true"
+    finally:
+        listener.close()
+        for task in connections:
+            task.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)
+        await listener.wait_closed()
+
+
+def _set(client: MongoClient[dict[str, Any]], url: str) -> str:
+    """The connection string by which a driver follows the server's replica set."""
+    name = client.admin.command("hello")["setName"]
+    return f"mongodb://{urlsplit(url).netloc}/failover?replicaSet={name}"
+
+
+async def test_writes_ride_out_that_the_primary_steps_down(own_mongo: OwnMongo) -> None:
+    store = own_mongo(test_commands=True)
+    with MongoClient[dict[str, Any]](store.url) as control:
+
+        async def order(command: dict[str, Any]) -> None:
+            await asyncio.to_thread(control.admin.command, command)
+
+        # MongoDB marks the error as one after which a write may be tried again
+        refuse = {"failCommands": WRITES, "errorCode": 10107, "errorLabels": ["RetryableWriteError"]}
+        async with serving(service, MONGODB_URI=_set(control, store.url), STORE_TIMEOUT="60") as svc:
+            for name in ("patched", "deleted"):
+                assert (await svc.client.put(f"/v1/things/{name}", json={"a": 1})).status_code == 204
+            before = asyncio.create_task(_write(svc, "before"))
+            await order({"configureFailPoint": "failCommand", "mode": "alwaysOn", "data": refuse})
+            during = [asyncio.create_task(_write(svc, f"during{number}")) for number in range(4)]
+            patch = asyncio.create_task(
+                svc.client.patch("/v1/things/patched", content=b'{"b":2}', headers=MERGE)
+            )
+            delete = asyncio.create_task(svc.client.delete("/v1/things/deleted"))
+            lines = asyncio.create_task(
+                svc.client.post("/v1/things", content=b'{"name":"new","content":1}\n', headers=NDJSON)
+            )
+            await order({"replSetStepDown": 8, "force": True})
+            async with asyncio.timeout(60):
+                while (await svc.admin.get("/readyz")).status_code != 503:
+                    await asyncio.sleep(0.01)
+            await order({"configureFailPoint": "failCommand", "mode": "off"})
+            assert not any(task.done() for task in (*during, patch, delete, lines))
+            await asyncio.gather(before, *during)
+            assert ((await patch).status_code, (await delete).status_code) == (204, 204)
+            assert '"inserted":1' in (await lines).text
+            assert (await svc.client.get("/v1/things/patched")).json() == {"a": 1, "b": 2}
+            assert (await svc.client.get("/v1/things/deleted")).status_code == 404
+            assert (await svc.client.get("/v1/things/new")).json() == 1
+
+
+async def _write(svc: TestedService, name: str) -> None:
+    """Five versions of a document, each stored once."""
+    for number in range(1, 6):
+        answer = await svc.client.put(f"/v1/things/{name}", json=number)
+        assert answer.status_code == 204, answer.text
+        assert answer.headers["etag"].startswith(f'"{number}-')
+
+
+async def test_requests_wait_for_a_server_that_starts_again(own_mongo: OwnMongo) -> None:
+    store = own_mongo()
+    async with serving(service, MONGODB_URI=store.url, STORE_TIMEOUT="60") as svc:
+        assert (await svc.client.put("/v1/things/a", json=0)).status_code == 204
+        store.kill()
+        reads = [asyncio.create_task(svc.client.get("/v1/things/a")) for _ in range(5)]
+        writes = [asyncio.create_task(_write(svc, f"n{number}")) for number in range(5)]
+        async with asyncio.timeout(60):
+            while (await svc.admin.get("/readyz")).status_code != 503:
+                await asyncio.sleep(0.01)
+        await asyncio.to_thread(store.start)
+        assert {(await read).status_code for read in reads} == {200}
+        await asyncio.gather(*writes)
+
+
+@pytest.fixture
+async def wire(mongo_database: str) -> AsyncIterator[tuple[Relay, TestedService]]:
+    """A relay, and the service behind it."""
+    async with (
+        relayed(mongo_database) as (relay, url),
+        serving(service, MONGODB_URI=url, STORE_TIMEOUT="30") as svc,
+    ):
+        yield relay, svc
+
+
+async def test_a_write_whose_answer_is_lost_is_done_once(wire: tuple[Relay, TestedService]) -> None:
+    relay, svc = wire
+    for number in (1, 2):
+        relay.cut("findAndModify")
+        answer = await svc.client.put("/v1/things/a", json=number)
+        assert (answer.status_code, answer.headers["etag"][:3]) == (204, f'"{number}-')
+    tag = answer.headers["etag"]
+    relay.cut("findAndModify")
+    answer = await svc.client.put("/v1/things/a", json=3, headers={"If-Match": tag})
+    assert (answer.status_code, answer.headers["etag"][:3]) == (204, '"3-')
+    relay.cut("insert")
+    answer = await svc.client.post("/v1/things", json={"name": "b", "content": 1})
+    assert answer.status_code == 201
+    relay.cut("insert")
+    answer = await svc.client.put("/v1/things/c", json=1, headers={"If-None-Match": "*"})
+    assert answer.status_code == 204
+    relay.cut("delete")
+    assert (await svc.client.delete("/v1/things/b")).status_code == 204
+    assert relay.cuts == 6
+    assert {name: (await svc.client.get(f"/v1/things/{name}")).status_code for name in "abc"} == {
+        "a": 200,
+        "b": 404,
+        "c": 200,
+    }
+
+
+async def test_an_import_whose_answers_are_lost_is_done_once(wire: tuple[Relay, TestedService]) -> None:
+    relay, svc = wire
+    body = b"".join(b'{"name":"n%d","content":%d}\n' % (number, number) for number in range(1500))
+    relay.cut("insert")
+    answer = await svc.client.post("/v1/things", content=body, headers=NDJSON)
+    assert '"inserted":1500,"replaced":0,"failed":0' in answer.text
+    relay.cut("update")
+    answer = await svc.client.post("/v1/things?mode=upsert", content=body, headers=NDJSON)
+    assert '"inserted":0,"replaced":1500,"failed":0' in answer.text
+    assert relay.cuts == 2
+    asked = {"count": "exact", "filter": '{"revision":2}'}
+    answer = await svc.client.get("/v1/things", params=asked)
+    assert answer.json()["count"] == 1500
+
+
+async def test_a_read_whose_answer_is_lost_is_asked_again(wire: tuple[Relay, TestedService]) -> None:
+    relay, svc = wire
+    await svc.client.put("/v1/things/a", json=1)
+    for address in ("/v1/things/a", "/v1/things", "/v1/things?limit=1"):
+        relay.cut("find")
+        assert (await svc.client.get(address)).status_code == 200
+    assert relay.cuts == 3
+
+
+async def test_the_server_is_told_how_to_read_and_write(wire: tuple[Relay, TestedService]) -> None:
+    relay, svc = wire
+    await svc.client.put("/v1/things/a", json=1)
+    (write,) = relay.sent("findAndModify")
+    assert write["writeConcern"] == {"w": "majority", "j": True}
+    assert "txnNumber" in write
+    for address in ("/v1/things/a", "/v1/things", "/v1/things?filter={}&count=exact"):
+        relay.commands.clear()
+        assert (await svc.client.get(address)).status_code == 200
+        assert not any("readConcern" in command for command in relay.commands)
+
+
+class Recorder(CommandListener):
+    """Keeps the commands that drivers send."""
+
+    def __init__(self) -> None:
+        self.commands: list[Any] = []
+
+    def started(self, event: CommandStartedEvent) -> None:
+        self.commands.append(event.command)
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        pass
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        pass
+
+
+@pytest.fixture
+def recorder() -> Iterator[Recorder]:
+    """Records what drivers send that are made from here on."""
+    made = Recorder()
+    monitoring.register(made)
+    yield made
+    monitoring._LISTENERS.command_listeners.remove(made)
+
+
+async def test_a_request_says_where_to_read(own_mongo: OwnMongo, recorder: Recorder) -> None:
+    store = own_mongo()
+    with MongoClient[dict[str, Any]](store.url) as control:
+        url = _set(control, store.url)
+    # A driver with a direct connection asks the one server it knows, whatever it is told
+    async with serving(service, MONGODB_URI=url, STORE_TIMEOUT="15") as svc:
+        await svc.client.put("/v1/things/a", json=1)
+        for preference, concern in (("nearest", "majority"), ("secondaryPreferred", "local")):
+            arguments = {"readPreference": preference, "readConcern": concern, "count": "exact"}
+            for method, address in (
+                ("GET", "/v1/things/a"),
+                ("GET", "/v1/things"),
+                ("POST", "/v1/things/-/aggregate"),
+            ):
+                recorder.commands.clear()
+                body = b"[]" if method == "POST" else None
+                answer = await svc.client.request(method, address, params=arguments, content=body)
+                assert answer.status_code == 200, answer.text
+                sent = [each for each in recorder.commands if {"find", "aggregate"} & set(each)]
+                assert sent
+                for command in sent:
+                    assert command["readConcern"]["level"] == concern
+                    assert command["$readPreference"]["mode"] == preference
