@@ -22,9 +22,7 @@ async def test_a_server_that_hangs_and_a_pool_that_is_exhausted(own_mongo: OwnMo
         "QUERY_TIMEOUT": "300",
         "REQUEST_TIMEOUT": "300",
     }
-    async with serving(
-        service, MONGODB_URI=store.url, MONGODB_POOL_SIZE="2", STORE_TIMEOUT="1", **patient
-    ) as svc:
+    async with serving(service, MONGODB_URI=store.url, **limits) as svc:
         async with asyncio.timeout(60):
             while (await svc.client.put("/v1/things/a", json=1)).status_code != 204:
                 pass
