@@ -251,7 +251,7 @@ def _served(library: Library, **settings: str) -> Iterator[httpx.Client]:
 @pytest.fixture(scope="module")
 def orchard(library: Library) -> Iterator[httpx.Client]:
     """The service on the orchard."""
-    with _served(library, PGRST_DB_AGGREGATES_ENABLED="true") as client:
+    with _served(library, PGRST_DB_AGGREGATES_ENABLED="true", PGRST_DB_PLAN_ENABLED="true") as client:
         yield client
 
 
@@ -301,3 +301,17 @@ def test_headers_carry_names_as_utf8(orchard: httpx.Client) -> None:
     )
     assert added.status_code == 201, added.text
     assert added.headers["Location"] == f"/{quote('درخت')}?id=eq.9"
+
+
+def test_a_plan_tells_how_a_body_is_made(orchard: httpx.Client) -> None:
+    shown = 'application/vnd.pgrst.plan+json; for="application/json"; options=verbose'
+    read = orchard.get("/trees", headers={"Accept": shown})
+    assert read.headers["Content-Type"] == shown + "; charset=utf-8"
+    assert read.json()[0]["Plan"]["Output"][2].startswith("COALESCE(json_agg(")
+    written = orchard.post(
+        "/درخت",
+        json={"id": 8},
+        headers=_utf8({"Accept": shown, "Content-Profile": "باغ", "Prefer": "return=representation"}),
+    )
+    assert written.json()[0]["Plan"]["Output"][3].startswith("COALESCE(json_agg(")
+    assert orchard.get("/درخت?id=eq.8", headers=_utf8(_GARDEN)).json() == []

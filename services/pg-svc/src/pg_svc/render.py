@@ -42,9 +42,12 @@ class RowSet:
 
     @classmethod
     def of(cls, row: Sequence[Any]) -> RowSet:
-        """From the one row of a statement."""
-        total, page, body, headers, status, *written = row
-        inserted, location = written or (None, None)
+        """From the one row of a statement; that of a write has two columns more."""
+        location = inserted = None
+        if len(row) == 5:
+            total, page, body, headers, status = row
+        else:
+            total, page, location, body, headers, status, inserted = row
         return cls(
             total,
             page,

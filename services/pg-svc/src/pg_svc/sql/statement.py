@@ -1,8 +1,9 @@
 # ruff: noqa: S608 -- building SQL is what this module is for; values are parameters, names are quoted
 """The one statement of a request: its rows, their number, the body made of them, what the database said.
 
-The result is one row of ``(total, page_total, body, response_headers, response_status)``, a write's also of
-``inserted, location``: to the driver each column is 1 µs.
+The result is one row of ``(total, page_total, body, response_headers, response_status)``, of a write
+``(total, page_total, location, body, response_headers, response_status, inserted)``, the order that plans
+show. To the driver each column is 1 µs.
 """
 
 from __future__ import annotations
@@ -63,10 +64,10 @@ def write_statement(mutation: MutatePlan, reading: ReadPlan, output: Output, *, 
         "), pgrst_result AS (",
         rows,
         f") SELECT NULL::bigint, count({_ROWS}), ",
-        _body(output, None, source="pgrst_result"),
-        f", {_SAID}, {inserted}, ",
         where,
-        f" FROM pgrst_result {_ROWS}",
+        ", ",
+        _body(output, None, source="pgrst_result"),
+        f", {_SAID}, {inserted} FROM pgrst_result {_ROWS}",
     )
 
 
