@@ -12,7 +12,7 @@ import pytest
 
 from pg_svc.app import service
 from pg_svc.sql.builder import Sql
-from pg_svc.store.prepared import OFTEN, TEXTS, Recent, Statements, Texts
+from pg_svc.store.prepared import OFTEN, TEXTS, Bounded, Statements, Texts
 from svc_common.testing import TestedService, serving
 
 from .conftest import until_ready
@@ -193,12 +193,10 @@ async def test_a_session_keeps_no_more_than_its_share(svc: TestedService) -> Non
     assert await _count(svc) == TEXTS
 
 
-def test_the_latest_are_kept() -> None:
-    kept: Recent[str] = Recent(2)
-    assert [kept.keep(key, key.upper()) for key in "ab"] == [None, None]
-    assert kept.get("a") == "A"
-    assert kept.keep("c", "C") == "B"
-    assert (kept.get("a"), kept.get("b"), kept.get("c")) == ("A", None, "C")
+def test_the_oldest_goes() -> None:
+    kept: Bounded[str, str] = Bounded(2)
+    assert [kept.keep(key, key.upper()) for key in "abac"] == [None, None, None, "A"]
+    assert kept == {"b": "B", "c": "C"}
 
 
 def test_values_that_are_not_text_are_never_prepared() -> None:

@@ -29,7 +29,6 @@ class Gzip(GZipContentEncoding):
     ) -> tuple[int, HTTPHeaders, bytes]:
         """Compress, and mark the tag of what was compressed: it is another representation."""
         result = super().transform_first_chunk(status_code, headers, chunk, finishing)
-        tag = headers.get("ETag", "")
-        if self._gzipping and tag.endswith('"'):
+        if self._gzipping and (tag := headers.get("ETag", "")).endswith('"'):
             headers["ETag"] = f'{tag[:-1]}{GZIP_SUFFIX}"'
         return result

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterable
-from typing import Any, Generic, cast
+from typing import Any, Generic
 
 import orjson
 from tornado.iostream import StreamClosedError
@@ -46,7 +46,8 @@ class ServiceHandler(RequestLifecycle, Generic[StateT]):
     @property
     def state(self) -> StateT:
         """What the service's lifespan yielded: usually its store."""
-        return cast(StateT, self.context.state)
+        state: StateT = self.application.settings["context"].state  # no cast: a request asks ten times
+        return state
 
     def query(self, name: str, default: str | None = None) -> str | None:
         """A query argument's last value, unstripped; ``default`` where it is missing."""
@@ -92,11 +93,11 @@ class ServiceHandler(RequestLifecycle, Generic[StateT]):
 
     def add_vary(self, name: str) -> None:
         """Add a header's name to ``Vary``."""
-        known = self._headers.get("Vary")
-        if known is None:
-            self.set_header("Vary", name)
-        elif name not in known:
-            self.set_header("Vary", f"{known}, {name}")
+        headers = self._headers  # ``in``: to find out by ``get`` that there is none takes an exception
+        if "Vary" not in headers:
+            headers["Vary"] = name
+        elif name not in headers["Vary"]:
+            headers["Vary"] += f", {name}"
 
     # -- conditional requests -----------------------------------------------------------------------
 

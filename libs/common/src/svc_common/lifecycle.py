@@ -65,7 +65,8 @@ class RequestLifecycle(RequestHandler):
     @property
     def context(self) -> ServiceContext:
         """The running service."""
-        return cast(ServiceContext, self.application.settings["context"])
+        context: ServiceContext = self.application.settings["context"]
+        return context
 
     @property
     def request_id(self) -> str:

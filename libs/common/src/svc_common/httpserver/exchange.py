@@ -76,7 +76,7 @@ class Exchange(HTTPConnection):
         self._chunking = not (sized or bodiless) and method != "HEAD" and version == "HTTP/1.1"
         if not (sized or bodiless or self._chunking or method == "HEAD"):
             self.close_after = True  # nothing but the end of the connection ends such a body
-        if headers.get("Connection", "").lower() == "close":
+        if "Connection" in headers and headers["Connection"].lower() == "close":
             self.close_after = True
         elif version == "HTTP/1.1":
             if self.close_after:

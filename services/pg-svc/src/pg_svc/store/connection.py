@@ -95,7 +95,7 @@ class Session:
         self._connection = connection
         self._raw = connection.raw
         self._cursor = self._raw.cursor()
-        self._texts = texts if self._reads_text_plainly else None
+        self._texts = texts if self._reads_text_plainly() else None
         self.statements = Statements(self._texts, self._cursor.mogrify)
         self.pid: int = self._raw.get_backend_pid()
         self.opened = time.monotonic()
@@ -140,7 +140,6 @@ class Session:
         """The server's version, such as 180001."""
         return int(self._raw.server_version)
 
-    @property
     def _reads_text_plainly(self) -> bool:
         status = self._raw.get_parameter_status
         return bool(status("standard_conforming_strings") == "on" and status("client_encoding") == "UTF8")
@@ -152,7 +151,7 @@ class Session:
         Not where a function has changed, for the whole session, how literals are read: the next message is
         taken apart before any of it can take that back, and what was quoted earlier would mean another thing.
         """
-        return self.idle and not self.abandoned and (self._texts is None or self._reads_text_plainly)
+        return self.idle and not self.abandoned and (self._texts is None or self._reads_text_plainly())
 
     async def run(
         self, sql: str | bytes, parameters: Parameters | None = None, *, name: str = "query"

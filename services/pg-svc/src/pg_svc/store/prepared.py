@@ -12,11 +12,10 @@ its first EXECUTE, so there is no round trip more. One row by its key costs the 
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from pg_svc.sql.builder import Sql
 
@@ -37,6 +36,7 @@ _DENIED = "42501"
 Quote = Callable[[str, tuple[Any, ...]], bytes]
 """The driver's own way to put values into a text."""
 
+Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
@@ -55,36 +55,28 @@ class Text:
         return self.uses >= OFTEN and not self.refused
 
 
-class Recent(Generic[Value]):
-    """The last ``size`` values by key."""
+class Bounded(dict[Key, Value]):
+    """At most ``size`` values; the oldest goes. What is used often is soon there again.
+
+    To move what is used to the end, as one would, costs 1 µs for each of the six that a request asks for.
+    """
 
     def __init__(self, size: int) -> None:
+        super().__init__()
         self._size = size
-        self._kept: OrderedDict[Any, Value] = OrderedDict()
 
-    def get(self, key: Any) -> Value | None:
-        """The value, which is the latest from now on."""
-        found = self._kept.get(key)
-        if found is not None:
-            self._kept.move_to_end(key)
-        return found
-
-    def keep(self, key: Any, value: Value) -> Value | None:
+    def keep(self, key: Key, value: Value) -> Value | None:
         """Keep a value; the one that has to go for it, if any."""
-        self._kept[key] = value
-        return self._kept.popitem(last=False)[1] if len(self._kept) > self._size else None
-
-    def clear(self) -> None:
-        """Forget everything."""
-        self._kept.clear()
+        self[key] = value
+        return self.pop(next(iter(self))) if len(self) > self._size else None
 
 
 class Texts:
     """The texts of a pool: which come often, and their calls."""
 
     def __init__(self) -> None:
-        self._texts: Recent[Text] = Recent(TEXTS)
-        self._calls: Recent[bytes] = Recent(CALLS)
+        self._texts: Bounded[str, Text] = Bounded(TEXTS)
+        self._calls: Bounded[tuple[str, tuple[str, ...]], bytes] = Bounded(CALLS)
         self.generation = 0
 
     def renew(self) -> None:
@@ -133,7 +125,7 @@ class Statements:
     def __init__(self, texts: Texts | None, quote: Quote) -> None:
         self._texts = texts
         self._quote = quote
-        self._prepared: Recent[str] = Recent(TEXTS)
+        self._prepared: Bounded[str, str] = Bounded(TEXTS)
         self._generation = texts.generation if texts is not None else 0
         self._unknown = False
 
@@ -161,7 +153,7 @@ class Statements:
         call = texts.call(text, sql.params, self._quote) if text.often else None
         if call is None:
             return self._quote(sql.text, sql.params)
-        if self._prepared.get(text.name) is None:
+        if text.name not in self._prepared:
             pieces.append(text.preparing)
             gone = self._prepared.keep(text.name, text.name)
             if gone is not None:
