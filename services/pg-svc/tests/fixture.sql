@@ -139,6 +139,10 @@ CREATE FUNCTION library.teapot() RETURNS void STABLE LANGUAGE plpgsql AS $$ BEGI
   RAISE SQLSTATE 'PGRST' USING MESSAGE = '{"code":"T1","message":"short","hint":"stout"}',
     DETAIL = '{"status":418,"headers":{"X-Tea":"green"}}';
 END $$;
+CREATE FUNCTION library.decaf() RETURNS void STABLE LANGUAGE plpgsql AS $$ BEGIN
+  RAISE SQLSTATE 'PGRST' USING MESSAGE = '{"code":"T2","message":"none left"}',
+    DETAIL = '{"status":418,"status_text":"No coffee","headers":{}}';
+END $$;
 CREATE FUNCTION library.spilt() RETURNS void STABLE LANGUAGE plpgsql AS $$ BEGIN
   RAISE SQLSTATE 'PGRST' USING MESSAGE = 'no json', DETAIL = '{}';
 END $$;

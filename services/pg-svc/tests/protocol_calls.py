@@ -16,4 +16,14 @@ HEADERS = [
     Case("POST", "/rpc/nothing", 204, text="", answer_headers={"Content-Length": None}),
 ]
 
-CALL_CASES = [*HEADERS]
+FAILURES = [
+    Case("GET", "/rpc/fail?code=PT418&message=Short and stout", 418, reason="Short and stout"),
+    Case("GET", "/rpc/fail?code=PT404&message=Nächste", 404, reason="Not Found"),
+    Case("GET", "/rpc/fail?code=PT40A&message=Odd", 500, reason="Internal Server Error"),
+    Case("GET", "/rpc/teapot", 418, reason="I'm a Teapot", answer_headers={"X-Tea": "green"}),
+    Case(
+        "GET", "/rpc/decaf", 418, reason="No coffee", answer_headers={"Proxy-Status": "PostgREST; error=T2"}
+    ),
+]
+
+CALL_CASES = [*HEADERS, *FAILURES]

@@ -25,6 +25,7 @@ class Case:
     content: str | bytes | None = None
     text: str | None = None
     answer_headers: Mapping[str, str | None] = field(default_factory=dict)
+    reason: str | None = None
 
     @property
     def name(self) -> str:

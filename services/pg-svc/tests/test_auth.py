@@ -98,6 +98,33 @@ async def test_bad_tokens(
     )
 
 
+async def test_a_shared_secret_is_for_hs256(library: Library) -> None:
+    secret = 2 * SECRET
+    async with serving(service, **_environment(library, PGRST_JWT_SECRET=secret)) as svc:
+        await until_ready(svc)
+        assert await _whoami(svc, token(secret, role="pgsvc_user")) == "pgsvc_user"
+        longer = await svc.client.get("/rest/rpc/whoami", headers=token(secret, "HS512", role="pgsvc_user"))
+        assert longer.json()["details"] == "No suitable key was found to decode the JWT"
+
+
+async def test_tokens_are_remembered(library: Library) -> None:
+    async with serving(service, **_environment(library, PGRST_JWT_CACHE_MAX_ENTRIES="1")) as svc:
+        await until_ready(svc)
+
+        async def counted(name: str) -> float:
+            text = (await svc.admin.get("/metrics")).text
+            line = next(
+                line for line in text.splitlines() if line.startswith(f"pgrst_jwt_cache_{name}_total ")
+            )
+            return float(line.split()[1])
+
+        before = {name: await counted(name) for name in ("requests", "hits", "evictions")}
+        for sub in ("a", "a", "b"):
+            assert await _whoami(svc, token(role="pgsvc_user", sub=sub)) == "pgsvc_user"
+        grown = {name: await counted(name) - value for name, value in before.items()}
+        assert grown == {"requests": 3, "hits": 1, "evictions": 1}
+
+
 async def test_a_role_that_is_not_there(svc: TestedService) -> None:
     answer = await svc.client.get("/rest/rpc/whoami", headers=token(role="nobody"))
     assert (answer.status_code, answer.json()["code"]) == (401, "22023")
@@ -218,9 +245,15 @@ async def test_asymmetric_keys(library: Library) -> None:
         await until_ready(svc)
         assert await _whoami(svc, token(rsa_key, "RS256", role="pgsvc_user")) == "pgsvc_user"
         assert await _whoami(svc, token(ec_key, "ES256", role="pgsvc_user")) == "pgsvc_user"
-        confused = token(role="pgsvc_user")  # signed with a shared secret
-        refused = await svc.client.get("/rest/rpc/whoami", headers=confused)
-        assert refused.json()["details"] == "No suitable key was found to decode the JWT"
+        named = jwt.encode({"role": "pgsvc_user"}, ec_key, "ES256", headers={"kid": "e"})
+        assert await _whoami(svc, {"Authorization": f"Bearer {named}"}) == "pgsvc_user"
+        for confused in (
+            token(role="pgsvc_user"),  # signed with a shared secret
+            {"Authorization": "Bearer " + jwt.encode({}, ec_key, "ES256", headers={"kid": "r"})},
+            {"Authorization": "Bearer " + jwt.encode({}, ec_key, "ES256", headers={"kid": "x"})},
+        ):
+            refused = await svc.client.get("/rest/rpc/whoami", headers=confused)
+            assert refused.json()["details"] == "No suitable key was found to decode the JWT"
 
 
 async def test_a_base64_secret(library: Library) -> None:
@@ -236,6 +269,14 @@ def test_a_configuration_that_cannot_work() -> None:
         ({"PGRST_JWT_SECRET": "short", "PGRST_DB_URI": "postgresql://x/y"}, "32 bytes"),
         ({"PGRST_DB_URI": "postgresql://x/y", "AUTH_MODE": "token"}, "AUTH_TOKENS"),
         ({"PGRST_JWT_SECRET": SECRET}, "DATABASE_URL"),
+        (
+            {
+                "PGRST_JWT_SECRET": base64.b64encode(SECRET.encode()).decode() + "\n\n=x",
+                "PGRST_JWT_SECRET_IS_BASE64": "true",
+                "PGRST_DB_URI": "postgresql://x/y",
+            },
+            "base64",
+        ),
         (
             {
                 "PGRST_JWT_SECRET": SECRET,

@@ -70,6 +70,8 @@ def test_case_that_comes_often(answers: Answers, case: Case) -> None:
 
 def _check(response: httpx.Response, case: Case) -> None:
     assert response.status_code == case.status, response.text
+    if case.reason is not None:
+        assert response.reason_phrase == case.reason
     if case.expected is not ...:
         assert response.json() == case.expected
     if case.text is not None:

@@ -13,11 +13,16 @@ from typing import Any
 
 import jwt
 import orjson
+from prometheus_client import Counter
 
 from pg_svc.auth.claims import parse_claim_path, role_in
 from pg_svc.errors import ApiError
 
 SKEW_SECONDS = 30
+CACHE_REQUESTS = Counter("pgrst_jwt_cache_requests", "Tokens that were looked for among those remembered.")
+CACHE_HITS = Counter("pgrst_jwt_cache_hits", "Tokens that were remembered.")
+CACHE_EVICTIONS = Counter("pgrst_jwt_cache_evictions", "Tokens that were forgotten to make room.")
+
 _LEAST_SECRET_BYTES = 32
 _HMAC = ("HS256", "HS384", "HS512")
 _BY_KEY_TYPE = {
@@ -63,13 +68,13 @@ def _json(text: str) -> dict[str, Any] | None:
 def _shared(secret: bytes) -> Key:
     if len(secret) < _LEAST_SECRET_BYTES:
         raise ValueError(f"PGRST_JWT_SECRET: a secret must have {_LEAST_SECRET_BYTES} bytes or more")
-    return Key(secret, _HMAC)
+    return Key(secret, ("HS256",))
 
 
 def _from_base64(text: str) -> bytes:
     plain = text.replace("_", "/").replace("-", "+").replace(".", "=")
     try:
-        return base64.b64decode(plain + "=" * (-len(plain) % 4))
+        return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
     except (binascii.Error, ValueError):
         raise ValueError("PGRST_JWT_SECRET: it is not base64") from None
 
@@ -96,15 +101,22 @@ class TokenReader:
 
     def read(self, token: str) -> tuple[dict[str, Any], str | None]:
         """A token's claims and role. Raises ApiError PGRST301 or PGRST303."""
-        claims = self._cache.get(token)
-        if claims is None:
-            claims = self._verified(token)
-            if self._cache_size:
-                self._cache[token] = claims
-                if len(self._cache) > self._cache_size:
-                    self._cache.popitem(last=False)
+        claims = self._remembered(token) if self._cache_size else self._verified(token)
         _check_claims(claims, self._audience)
         return claims, role_in(claims, self._role_path)
+
+    def _remembered(self, token: str) -> dict[str, Any]:
+        CACHE_REQUESTS.inc()
+        claims = self._cache.get(token)
+        if claims is not None:
+            CACHE_HITS.inc()
+            self._cache.move_to_end(token)
+            return claims
+        claims = self._cache[token] = self._verified(token)
+        if len(self._cache) > self._cache_size:
+            self._cache.popitem(last=False)
+            CACHE_EVICTIONS.inc()
+        return claims
 
     def _verified(self, token: str) -> dict[str, Any]:
         parts = token.split(".")
@@ -123,12 +135,13 @@ class TokenReader:
                 "JWT is unsecured but expected 'alg' was not 'none'",
             )
         keys = [key for key in self._keys if algorithm in key.algorithms]
-        named = [key for key in keys if key.id is not None and key.id == header.get("kid")]
+        if header.get("kid") is not None:  # it names the one key that counts
+            keys = [key for key in keys if key.id == header["kid"]]
         if not keys:
             raise bad_token(
                 "No suitable key or wrong key type", "No suitable key was found to decode the JWT"
             )
-        for key in named or keys:
+        for key in keys:
             try:
                 payload = jwt.PyJWS().decode(token, key.key, algorithms=[algorithm])
             except jwt.PyJWTError:

@@ -275,6 +275,8 @@ class ProtocolHandler(ServiceHandler[RestState]):
         told = self._timings or ()
         failed = next((step for step in _STEPS if step not in told), _STEPS[-1])
         self.send(Answer(error.status, headers, error.body(verbose)), failed)
+        if error.reason and error.reason.isascii() and error.reason.isprintable():
+            self.set_status(error.status, error.reason)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Errors that the bootstrap raised, in the protocol's shape."""

@@ -67,7 +67,7 @@ def error_of(error: ServerError, *, authenticated: bool) -> ApiError:
         headers.append(("WWW-Authenticate", "Bearer"))
     if status == 503:
         headers.append(("Retry-After", "1"))
-    if error.code.startswith("PT"):
+    if error.code.startswith("PT") and error.code[2:].isdecimal():
         reason = error.message
     return ApiError(status, error.code, error.message, error.details, error.hint, headers, reason)
 
