@@ -1,7 +1,7 @@
 """Every operation of every ``openapi.yaml`` under generated requests, with and without credentials.
 
-With: no 5xx, and no answer that the document does not declare. Without: nothing is answered but what the
-document declares public (``security: []``).
+With: no 5xx, and no answer that the document does not declare in status, media type and shape. Without:
+nothing is answered but what the document declares public (``security: []``). Over the quota: 429 as declared.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,12 +19,17 @@ from typing import Any
 
 import httpx
 import pytest
+import redis
 import schemathesis
 import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.result import Ok
-from schemathesis.specs.openapi.checks import content_type_conformance, status_code_conformance
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
 
 from devstack.addresses import with_database
 from devstack.stores.mongo import drop_database
@@ -31,11 +37,13 @@ from devstack.stores.postgres import run_sql
 from devstack.stores.redis import borrow_empty_database
 from devstack.weather.upstream import WeatherUpstream
 from pg_svc.accounts.keys import create_key
+from svc_common.sharedrates import counter_name
 from svc_common.testing import ServiceProcess
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("mongo", "redis", "pg", "weather")
 SECRET = "sesame-of-the-tests"
+OVER_QUOTA = "token-without-quota"
 PASSWORD = "four words nobody guesses"  # none of the documents' examples
 WITH, WITHOUT = 12, 5
 """Requests for each operation."""
@@ -89,6 +97,7 @@ class Running:
     urls: dict[str, str]
     administrator: str
     database: str
+    redis: str
 
     def token(self, service: str) -> str:
         """A token that may do everything; of pg-svc that of a new login, which has an account."""
@@ -124,9 +133,16 @@ def running(stores: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
     """The four services."""
     key = tmp_path_factory.mktemp("keys") / "signing.pem"
     create_key(key)
-    token = {"AUTH_MODE": "token", "AUTH_TOKENS": f"tests:admin:{SECRET}"}
+    quota = {"RATE_LIMIT": "100000/hour", "REDIS_URL": stores["REDIS_URL"]}
+    token = {
+        **quota,
+        "AUTH_MODE": "token",
+        "AUTH_TOKENS": f"tests:admin:{SECRET},eager:admin:{OVER_QUOTA}",
+    }
     accounts = {
-        "AUTH_MODE": "jwt",
+        **quota,
+        "AUTH_MODE": "token,jwt",
+        "AUTH_TOKENS": f"eager:admin:{OVER_QUOTA}",
         "AUTH_SIGNING_KEY_FILES": str(key),
         "PASSWORD_MEMORY": "8192",
         "PASSWORD_PASSES": "1",
@@ -134,7 +150,7 @@ def running(stores: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
     with (
         WeatherUpstream() as upstream,
         ServiceProcess("mongo_svc", MONGODB_URI=stores["MONGODB_URI"], **token) as mongo_svc,
-        ServiceProcess("redis_svc", REDIS_URL=stores["REDIS_URL"], **token) as redis_svc,
+        ServiceProcess("redis_svc", **token) as redis_svc,
         ServiceProcess("pg_svc", DATABASE_URL=stores["DATABASE_URL"], **accounts) as pg_svc,
         ServiceProcess(
             "weather_svc", WEATHER_URI=upstream.url, WEATHER_GEOCODING_URI=upstream.url, **token
@@ -150,7 +166,7 @@ def running(stores: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
         urls = dict(
             zip(SERVICES, (one.url for one in (mongo_svc, redis_svc, pg_svc, weather_svc)), strict=True)
         )
-        yield Running(urls, "root", stores["DATABASE_URL"])
+        yield Running(urls, "root", stores["DATABASE_URL"], stores["REDIS_URL"])
 
 
 def for_requests(operation: Any, examples: int, check: Callable[[Any], None]) -> None:
@@ -183,7 +199,7 @@ def test_with_credentials(service: str, operation: Any, running: Running) -> Non
         )
         checks = [not_a_server_error, status_code_conformance]
         if answer.content:  # a document cannot say that an answer has a body only sometimes
-            checks.append(content_type_conformance)
+            checks += [content_type_conformance, response_schema_conformance]
         case.validate_response(answer, checks=checks)
 
     for_requests(operation, WITH, check)
@@ -205,3 +221,31 @@ def test_without_credentials(service: str, operation: Any, running: Running) -> 
             assert answer.status_code in EARLY, (answer.status_code, answer.content[:200])
 
     for_requests(operation, WITHOUT, check)
+
+
+@pytest.mark.parametrize(("service", "operation"), operations())
+def test_over_the_quota(service: str, operation: Any, running: Running) -> None:
+    if definition_of(service, operation).get("security") == []:
+        caller, headers = "address:127.0.0.1", {}
+    else:
+        caller, headers = "caller:eager", {"Authorization": f"Bearer {OVER_QUOTA}"}
+    with redis.Redis.from_url(running.redis) as client:
+        counter = counter_name(f"{service}-svc", caller)
+        used_up = int((time.time() + 2 * 3600) * 1e6)  # a whole window ahead of what may be
+        client.set(counter, used_up)
+        try:
+
+            def check(case: Any) -> None:
+                answer = case.call(
+                    base_url=running.urls[service], headers=headers, timeout=SECONDS, allow_redirects=False
+                )
+                assert answer.status_code == 429
+                assert answer.headers["ratelimit"][0].startswith('"default";r=0;t=')
+                assert answer.headers["ratelimit-policy"] == ['"default";q=100000;w=3600']
+                assert int(answer.headers["retry-after"][0]) >= 3600
+                checks = [status_code_conformance, content_type_conformance, response_schema_conformance]
+                case.validate_response(answer, checks=checks)
+
+            for_requests(operation, 1, check)
+        finally:
+            client.delete(counter)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .auth import Authenticator
+from .auth.usage import TokenUse
 from .cors import CorsPolicy
 from .health import Check
 from .ratelimit import RateLimiter
@@ -27,6 +28,7 @@ class ServiceContext:
     cors: CorsPolicy
     checks: Sequence[Check] = ()
     limiter: RateLimiter | None = None
+    token_use: TokenUse = field(default_factory=TokenUse)
     draining: bool = False
     """No longer ready; answers ask clients to close their connections."""
     closing: asyncio.Event = field(default_factory=asyncio.Event)

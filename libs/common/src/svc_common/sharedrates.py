@@ -91,7 +91,7 @@ class SharedRates:
 
     def __init__(self, run: ScriptRunner, service: str, *, pause: float = _PAUSE) -> None:
         self._run = run
-        self._prefix = f"{RESERVED_PREFIX}{service}:"
+        self._service = service
         self._pause = pause
         self._local = LocalRates()
         self._away_until = 0.0
@@ -105,7 +105,7 @@ class SharedRates:
             self._away_until = now + self._pause  # one request finds out for all
         try:
             allowed, remaining, reset, retry_after = await self._run(
-                SHARED_SCRIPT, [self._prefix + _digest(key)], [policy.quota, policy.window * _MICRO]
+                SHARED_SCRIPT, [counter_name(self._service, key)], [policy.quota, policy.window * _MICRO]
             )
         except Exception as error:  # a driver's errors are its own, and none of them may end a request
             self._leave(error)
@@ -135,5 +135,6 @@ class SharedRates:
         await self._run.close()
 
 
-def _digest(key: str) -> str:
-    return hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
+def counter_name(service: str, key: str) -> str:
+    """The key in Redis that counts for a caller (see ``caller_key``) of a service."""
+    return f"{RESERVED_PREFIX}{service}:{hashlib.blake2b(key.encode(), digest_size=16).hexdigest()}"

@@ -30,7 +30,7 @@ async def test_a_personal_token_from_birth_to_end(
     assert secret.startswith("sfp_")
     assert (await svc.client.get("/rest/todos", headers=bearer(secret))).status_code == 200
     me = (await svc.client.get("/auth/me", headers=bearer(secret))).json()
-    assert (me["name"], me["scope"]) == ("ada", "pg:read")
+    assert (me["name"], me["scope"], me["token"]) == ("ada", "pg:read", "ci")
     # it is shown once, it makes no further tokens, and it cannot change the account
     listed = (await svc.client.get("/auth/tokens", headers=bearer(access))).json()["tokens"]
     assert [token["name"] for token in listed] == ["ci"]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from tornado.httputil import HTTPServerRequest
 
 from ..audit import audit
 from ..problems import Forbidden, Problem, Unauthorized, Unavailable
 from ..request import refusal_in
-from .access import Access, Principal
+from .access import ANYONE, Access, Principal
 from .cookies import cookie, same_site_only
+from .usage import token_of
 
 if TYPE_CHECKING:
     from ..context import ServiceContext
@@ -48,6 +49,8 @@ async def admit(handler: RequestLifecycle, access: Access) -> Principal:
         reason = f"The token's scope does not cover {access.name.lower()}."
         audit_refusal(handler, "scope_refused", reason, principal)
         raise Forbidden(reason)
+    if principal is not ANYONE:
+        audit_use(handler, principal.name, principal.claims, by_cookie=by_cookie)
     return principal
 
 
@@ -70,6 +73,24 @@ async def refusal_of(
     except Problem as problem:
         return problem
     return None
+
+
+def audit_use(
+    handler: RequestLifecycle, name: str, claims: Mapping[str, Any], *, by_cookie: bool = False
+) -> None:
+    """Write down that a token was used, where that is the first time in a minute."""
+    token, remote = token_of(claims), handler.request.remote_ip
+    if handler.context.token_use.is_first(name, token, remote):
+        audit(
+            "token_used",
+            caller=name,
+            token=token or None,
+            cookie=by_cookie or None,
+            method=handler.request.method,
+            route=handler.route.pattern if handler.route else None,
+            remote=remote,
+            request_id=handler.request_id,
+        )
 
 
 def audit_refusal(

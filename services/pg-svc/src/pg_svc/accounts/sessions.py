@@ -109,6 +109,8 @@ class MeHandler(AccountHandler):
         document = {**user.document(), "sub": user.id, "scope": claims.get("scope", "")}
         if self.session is not None:
             document["session"] = self.session
+        if "token" in claims:
+            document["token"] = claims["token"]  # a personal token's name
         self.write_json(document)
 
 

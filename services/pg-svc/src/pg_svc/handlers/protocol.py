@@ -25,7 +25,7 @@ from pg_svc.sql.builder import Sql
 from pg_svc.sql.settings import RequestContext, Settings, pre_request_statement, settings_statement
 from pg_svc.store.database import Database
 from svc_common import Access, Route, ServiceContext, ServiceHandler
-from svc_common.auth.admission import audit_refusal
+from svc_common.auth.admission import audit_refusal, audit_use
 
 PREFIX = "/rest"
 _METHODS = "GET, POST, PATCH, PUT, DELETE, OPTIONS, HEAD"
@@ -131,11 +131,14 @@ class ProtocolHandler(ServiceHandler[RestState]):
     def caller(self) -> Caller:
         """The role that the request runs as."""
         try:
-            return self.state.roles.caller(self.request.headers.get("Authorization"), self.principal)
+            caller = self.state.roles.caller(self.request.headers.get("Authorization"), self.principal)
         except ApiError as error:
             if error.status == 401:
                 audit_refusal(self, "credential_refused", error.message)
             raise
+        if caller.authenticated and self.principal is None:  # a role's own token, which nobody else has seen
+            audit_use(self, str(caller.claims.get("sub") or caller.role), caller.claims)
+        return caller
 
     # -- understanding and telling ------------------------------------------------------------------
 
