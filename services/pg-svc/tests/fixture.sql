@@ -109,6 +109,8 @@ CREATE FUNCTION library.pick(a integer, b text) RETURNS text IMMUTABLE LANGUAGE 
 CREATE FUNCTION library.vague(a integer) RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT 'int' $$;
 CREATE FUNCTION library.vague(a text) RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT 'text' $$;
 CREATE FUNCTION library.echo(json) RETURNS json IMMUTABLE LANGUAGE sql AS $$ SELECT $1 $$;
+CREATE FUNCTION library.measure(data json) RETURNS integer IMMUTABLE LANGUAGE sql
+  AS $$ SELECT json_array_length(data) $$;
 CREATE FUNCTION library.shout(text) RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT upper($1) $$;
 CREATE FUNCTION library.size(bytea) RETURNS integer IMMUTABLE LANGUAGE sql AS $$ SELECT length($1) $$;
 CREATE FUNCTION library.books_by(author integer) RETURNS SETOF library.books STABLE LANGUAGE sql

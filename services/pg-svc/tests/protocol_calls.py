@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .protocol_cases import Case, get
+from .protocol_cases import Case, fails, get
 
 VARY = "Accept, Prefer, Range, Accept-Encoding"
 
@@ -26,4 +26,19 @@ FAILURES = [
     ),
 ]
 
-CALL_CASES = [*HEADERS, *FAILURES]
+CALLS = [
+    # the body is the argument only where the one parameter has no name
+    Case("POST", "/rpc/measure", 200, 3, body={"data": [1, 2, 3]}),
+    fails(
+        "/rpc/measure",
+        404,
+        "PGRST202",
+        "Could not find the function library.measure(x) in the schema cache",
+        details="Searched for the function library.measure with parameter x or with a single unnamed "
+        "json/jsonb parameter, but no matches were found in the schema cache.",
+        method="POST",
+        body={"x": 1},
+    ),
+]
+
+CALL_CASES = [*CALLS, *HEADERS, *FAILURES]

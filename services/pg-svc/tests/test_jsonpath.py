@@ -108,13 +108,21 @@ def test_what_is_no_query(query: str) -> None:
         ('.roles[?(@ ==^ "ter")]', "waiter"),
         ('.roles[?(@ *== "oo")]', "cook"),
         ('.role[?(@ == "cook")]', None),
+        (".roles[2][1:]", "wner"),
+        (".roles[2][:-1]", "owne"),
+        (".role[:]", "cook"),
+        ('.roles[?(@ *== "oo")][1:-1]', "oo"),
+        (".role[9:]", ""),
+        (".kitchen[1:]", None),
     ],
 )
 def test_the_role_in_a_token(path: str, role: str | None) -> None:
     assert role_in(DOCUMENT, parse_claim_path(path)) == role
 
 
-@pytest.mark.parametrize("path", ["", "role", "$.roles[", '.roles[?(@ == "a")].b', "@@.role"])
+@pytest.mark.parametrize(
+    "path", ["", "role", "$.roles[", '.roles[?(@ == "a")].b', "@@.role", ".a[1:].b", ".a[]"]
+)
 def test_what_is_no_path(path: str) -> None:
     with pytest.raises(ValueError, match="PGRST_JWT_ROLE_CLAIM_KEY"):
         parse_claim_path(path)

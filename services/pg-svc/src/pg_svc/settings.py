@@ -24,6 +24,7 @@ from svc_common import CommaList
 from svc_common.settings import FILE_SUFFIX
 
 _APP_SETTINGS_PREFIX = "PGRST_APP_SETTINGS_"
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:([^\s<>\"{}|\\^`%]|%[0-9A-Fa-f]{2})*")
 _POSTGREST_ADDRESS = ("PGRST_DB_URI", "PGRST_DB_URI" + FILE_SUFFIX)
 
 
@@ -43,7 +44,9 @@ def _from_file(value: object) -> object:
 
 
 def _audience(value: str) -> str:
-    if ":" in value and not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`]*", value):
+    if ":" in value and not re.fullmatch(
+        r"[A-Za-z][A-Za-z0-9+.-]*:([^\s<>\"{}|\\^`%]|%[0-9A-Fa-f]{2})*", value
+    ):
         raise ValueError("takes a name or a URI")
     return value
 
@@ -220,11 +223,15 @@ class PgSettings(AccountSettings):
     pgrst_server_unix_socket: str = Field(
         "", description="Accepted for compatibility; the API listens on SERVER_HOST and SERVER_PORT."
     )
-    pgrst_server_unix_socket_mode: str = Field("660", description="Accepted for compatibility.")
+    pgrst_server_unix_socket_mode: str = Field(
+        "660", pattern="^[67][0-7][0-7]$", description="Accepted for compatibility."
+    )
     pgrst_admin_server_unix_socket: str = Field(
         "", description="Accepted for compatibility; see ADMIN_HOST and ADMIN_PORT."
     )
-    pgrst_admin_server_unix_socket_mode: str = Field("660", description="Accepted for compatibility.")
+    pgrst_admin_server_unix_socket_mode: str = Field(
+        "660", pattern="^[67][0-7][0-7]$", description="Accepted for compatibility."
+    )
     schema_poll: float = Field(
         5.0, ge=0, description="Seconds between looks whether the catalog changed; 0 for never."
     )

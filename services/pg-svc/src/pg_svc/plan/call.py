@@ -57,7 +57,10 @@ def _fits(routine: Routine, given: frozenset[str], content_type: MediaType, is_p
 
 def _takes_whole_body(routine: Routine, content_type: MediaType) -> bool:
     types = _WHOLE_BODY_TYPES.get(content_type.name, ())
-    return len(routine.parameters) == 1 and routine.parameters[0].type in types
+    if len(routine.parameters) != 1:
+        return False
+    (only,) = routine.parameters
+    return not only.name and only.type in types
 
 
 def call_plan(
