@@ -88,9 +88,11 @@ def run(lab: Lab) -> Iterator[Table]:
 
 def _servers(url: str) -> list[Server]:
     store, port = {"MONGODB_URI": url}, free_port()
+    # The embedded server looks at a whole collection before it gives its first document away
+    patient = {**store, "QUERY_TIMEOUT": "1800"}
     gunicorn = ("-m", "gunicorn", "eve_peer:app", "--chdir", str(HERE / "peers"), "-w", "1")
     return [
-        service(OURS_NAME, "-m", "mongo_svc", probe=BY_NAME[OURS_NAME][0], **store),
+        service(OURS_NAME, "-m", "mongo_svc", probe=BY_NAME[OURS_NAME][0], **patient),
         Server(EVE, (PEERS, *gunicorn, "-b", f"127.0.0.1:{port}"), store, BY_NAME[EVE][0], port=port),
         uvicorn(
             FASTAPI, "fastapi_peer:app", HERE / "peers", "--no-access-log", probe=BY_NAME[FASTAPI][0], **store

@@ -383,6 +383,60 @@ async def test_rules_narrow_what_is_written(ruled: Caller) -> None:
     ]
 
 
+async def test_an_upsert_sets_no_field_by_its_filter(ruled: Caller) -> None:
+    ann = ruled.using(apiKey="anns")
+    change = {"$set": {"text": "c"}}
+    for action in ("updateOne", "updateMany"):
+        for query in ({"n": 99}, {"$or": [{"n": 99}]}, {"n": {"$eq": 99}}):
+            await ann.refused(action, 403, "NoMatchingRuleFound", filter=query, update=change, upsert=True)
+    await ann.ok("updateOne", filter={"_id": 5, "text": "b"}, update={"$set": {"text": "c"}}, upsert=True)
+    writer = ruled.using(apiKey="s3cret")
+    assert await writer.ok("deleteMany", filter={"n": 99}) == {"deletedCount": 0}
+
+
+async def test_a_pipeline_does_not_reach_what_a_rule_keeps_back(ruled: Caller) -> None:
+    writer = ruled.using(apiKey="s3cret")
+    for stage in (
+        {"$lookup": {"from": "other", "pipeline": [], "as": "all"}},
+        {"$unionWith": "other"},
+        {"$facet": {"a": [{"$unionWith": {"coll": "other", "pipeline": []}}]}},
+        {"$unionWith": "third"},
+    ):
+        await writer.refused("aggregate", 403, "NoMatchingRuleFound", pipeline=[stage])
+    await writer.ok("aggregate", pipeline=[{"$unionWith": "tasks"}])
+
+
+async def test_there_is_no_way_around_the_rules(ruled: Caller) -> None:
+    async def status(key: str, method: str, address: str, body: Any = None, **headers: str) -> int:
+        sent = {"Authorization": f"Bearer {key}", **headers}
+        return (await ruled.svc.client.request(method, address, json=body, headers=sent)).status_code
+
+    operations = {"operations": [{"op": "put", "collection": "tasks", "name": "a", "content": 1}]}
+    union = [{"$unionWith": "tasks"}]
+    for method, address, body in (
+        ("GET", "/v1/tasks", None),
+        ("GET", "/v1/tasks/a", None),
+        ("GET", "/v1/tasks/-/stats", None),
+        ("GET", "/v1/tasks/-/files/a", None),
+        ("POST", "/v1/tasks/-/aggregate", []),
+        ("POST", "/v1/free/-/aggregate", union),
+        ("PUT", "/v1/tasks/a", 1),
+        ("PUT", "/v1/tasks/-/files/a", 1),
+        ("POST", "/v1/tasks", [{"name": "a", "content": 1}]),
+        ("PATCH", "/v1/tasks?filter={}&confirm=true", {"a": 1}),
+        ("DELETE", "/v1/tasks?filter={}&confirm=true", None),
+        ("POST", "/v1/-/batch", operations),
+    ):
+        assert await status("anns", method, address, body) == 403, address
+    assert await status("bobs", "GET", "/v1/tasks", Accept="text/event-stream") == 403
+    assert await status("bobs", "GET", "/v1/other") == 403
+    # Whom the rules do not restrict, and what they do not speak of
+    assert await status("s3cret", "GET", "/v1/tasks") == 200
+    assert await status("s3cret", "POST", "/v1/free/-/aggregate", union) == 200
+    assert await status("anns", "GET", "/v1/free") == 200
+    assert len((await ruled.using(apiKey="s3cret").ok("find"))["documents"]) == 2
+
+
 async def test_without_a_rule_everything_is_refused(ruled: Caller) -> None:
     await ruled.using(apiKey="s3cret").refused("find", 403, "NoMatchingRuleFound", collection="third")
     bob = ruled.using(apiKey="bobs")

@@ -175,7 +175,7 @@ async def test_a_kind_of_index_that_the_server_lacks_is_refused_clearly(svc: Tes
     answer = await svc.client.post("/v1/things/-/indexes", json={"keys": {"title": "text"}})
     assert answer.status_code in (201, 400)  # MongoDB has text indexes; some compatible servers do not
     if answer.status_code == 400:
-        assert "CannotCreateIndex" in answer.json()["detail"]
+        assert answer.json()["detail"].startswith("This server has no text indexes")
 
 
 async def test_stats_and_pipelines(svc: TestedService) -> None:

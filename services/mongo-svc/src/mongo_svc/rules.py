@@ -10,6 +10,9 @@ For a collection (``*`` stands for those that are not named) and a caller (its t
 else ``*``) a rule says which documents are there for it (``filter``, in Extended JSON, ``%%caller`` being the
 token's name), which fields it sees (``read``), which it may set (``write``), and whether it may ``delete``.
 What is left out is not restricted. Without a rule that fits, everything is refused.
+
+The other addresses of the service know no rules. Where the file has rules for a collection, only callers whom
+they do not restrict get at it there.
 """
 
 from __future__ import annotations
@@ -105,6 +108,15 @@ class Rule:
             _refuse("A whole document cannot be replaced here.")
         self.insert(replacement)
 
+    def upsert(self, query: Mapping[str, Any]) -> None:
+        """Check the filter of an upsert: MongoDB puts the values it asks for into a new document."""
+        self._check_write(path for path in paths_of(query) if path != "_id")
+
+    def whole(self) -> None:
+        """Check that the rule restricts nothing, for ways to a collection that it could not narrow."""
+        if self.filter or self.read is not None or self.write is not None or not self.delete:
+            _refuse("Only a part of this collection is there for you, by the Data API alone.")
+
     def remove(self) -> None:
         """Check whether documents may be deleted."""
         if not self.delete:
@@ -153,16 +165,23 @@ class Rules:
 
     def find(self, database: str, collection: str, caller: Principal | None) -> Rule:
         """The rule for a caller; Forbidden where there is none."""
-        roles = (
-            self._rules.get(f"{database}.{collection}") or self._rules.get(collection) or self._rules.get(ANY)
-        )
+        roles = self._roles(database, collection)
         name = "" if caller is None else caller.name
         scope = "" if caller is None else caller.scope.name.lower()
         for role in (name, scope, ANY):
-            rule = (roles or {}).get(role)
+            rule = roles.get(role)
             if rule is not None:
                 return Rule(_fill(rule.filter, name), rule.read, rule.write, rule.delete)
         _refuse("No rule lets you do this.")
+
+    def guard(self, database: str, collection: str, caller: Principal | None) -> None:
+        """Forbidden when there are rules for a collection, and they restrict the caller."""
+        if self._roles(database, collection):
+            self.find(database, collection, caller).whole()
+
+    def _roles(self, database: str, collection: str) -> Mapping[str, Rule]:
+        rules = self._rules
+        return rules.get(f"{database}.{collection}") or rules.get(collection) or rules.get(ANY) or {}
 
 
 def paths_of(query: Mapping[str, Any]) -> set[str]:

@@ -47,6 +47,11 @@ class State:
         """What a caller of the Data API may do in a collection."""
         return FREE if self.rules is None else self.rules.find(database, collection, caller)
 
+    def guard(self, collection: str, caller: Principal | None) -> None:
+        """Forbidden where the rules let the caller have only a part of a native collection."""
+        if self.rules is not None:
+            self.rules.guard(self.settings.database, collection, caller)
+
 
 @asynccontextmanager
 async def connect(settings: MongoSettings) -> AsyncIterator[State]:

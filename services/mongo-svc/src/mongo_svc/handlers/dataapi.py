@@ -93,10 +93,15 @@ class DataApiHandler(MongoHandler):
             self.state.rule(database, collection, self.principal),
             parameters,
             self.state.settings.data_api_limit,
-            lambda other: scope.check(database, other),
+            lambda other: self._check_other(database, other),
         )
         answer = await getattr(request, _METHODS[action])()
         self._answer(answer, 201 if action in ("insertOne", "insertMany") else 200)
+
+    def _check_other(self, database: str, collection: str) -> None:
+        """A further collection that a pipeline reads: it must be served, and be the caller's as a whole."""
+        self.state.scope.check(database, collection)
+        self.state.rule(database, collection, self.principal).whole()
 
     def _answer(self, answer: dict[str, Any], status: int) -> None:
         self.add_vary("Accept")
@@ -229,6 +234,8 @@ class _Request:
         update = check_update(self._parameters.any("update"))
         upsert = self._parameters.flag("upsert")
         self._rule.update(update, upsert=upsert)
+        if upsert:
+            self._rule.upsert(self._parameters.object("filter"))
         return await self._actions.update(*self._at, self._filter(), update, many=many, upsert=upsert)
 
     async def _delete(self, *, many: bool) -> dict[str, Any]:

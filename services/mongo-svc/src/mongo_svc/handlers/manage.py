@@ -10,7 +10,6 @@ from ..content import parse_content
 from ..ejson import parse_ejson
 from ..filters import check_pipeline
 from ..indexes import read_index, shown_index
-from ..names import check_collection
 from ..rendering import relaxed
 from ..schemas import from_validator, to_validator
 from .base import MongoHandler
@@ -84,7 +83,7 @@ class AggregateHandler(MongoHandler):
 
     async def post(self, collection: str) -> None:
         self.read_json()
-        pipeline = check_pipeline(parse_ejson(self.request.body), check_collection)
+        pipeline = check_pipeline(parse_ejson(self.request.body), self.check_collection)
         most = self.state.settings.page_limit
         found = await self.state.queries.aggregate(collection, pipeline, most, reading(self))
         self.set_header("Content-Type", "application/json")

@@ -9,6 +9,7 @@ from svc_common import BadRequest, Conflict, NotFound
 from .connection import Connection, Stored
 from .documents import NAME_INDEX
 
+_CANNOT_CREATE = 67
 _KEPT_INDEXES = frozenset(("_id_", NAME_INDEX))
 
 
@@ -52,9 +53,16 @@ class Collections:
         return {name: dict(index) for name, index in found.items()}
 
     async def create_index(self, collection: str, keys: list[tuple[str, Any]], options: Stored) -> str:
-        """Create an index; returns its name."""
-        async with self._connection.call("create_index", self._timeout):
-            return await self._connection.database.get_collection(collection).create_index(keys, **options)
+        """Create an index; returns its name. BadRequest for a kind that the server lacks."""
+        try:
+            async with self._connection.call("create_index", self._timeout):
+                return await self._connection.database.get_collection(collection).create_index(
+                    keys, **options
+                )
+        except BadRequest as problem:
+            if problem.extra.get("code") == _CANNOT_CREATE and any(kind == "text" for _, kind in keys):
+                problem.detail = "This server has no text indexes, or the collection has one already."
+            raise
 
     async def drop_index(self, collection: str, name: str) -> None:
         """Drop an index; NotFound when it is not there, BadRequest for those that documents need."""

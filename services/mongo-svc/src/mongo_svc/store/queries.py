@@ -60,11 +60,13 @@ class Queries:
     async def page(self, query: Query, limit: int) -> list[Stored]:
         """The first ``limit`` documents."""
         async with self._connection.call("find", self._timeout):
-            found: list[Stored] = await self._find(query).limit(limit).to_list(limit)
+            cursor = self._find(query).limit(limit).max_time_ms(self._milliseconds)
+            found: list[Stored] = await cursor.to_list(limit)
         return found
 
     async def stream(self, query: Query) -> AsyncGenerator[list[Stored], None]:
         """All documents, some hundred at a time; the next are fetched when they are asked for."""
+        # MongoDB would count a time limit over all batches, but the limit here is for each of them
         cursor = self._find(query).batch_size(EXPORT_BATCH)
         try:
             while True:
@@ -103,5 +105,5 @@ class Queries:
         return query.reading.apply(target)
 
     def _find(self, query: Query) -> Any:
-        cursor = self._collection(query).find(query.filter, query.fields).max_time_ms(self._milliseconds)
+        cursor = self._collection(query).find(query.filter, query.fields)
         return cursor.sort(list(query.sort)) if query.sort else cursor

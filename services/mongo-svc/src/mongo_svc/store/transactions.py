@@ -9,7 +9,7 @@ import stamina
 from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 
-from svc_common import Conflict, Problem
+from svc_common import Conflict, Problem, StoreUnavailable
 
 from ..batch import Operation, at
 from ..content import check_content
@@ -21,7 +21,10 @@ _TRIES = 20
 
 
 class _Disturbed(Exception):
-    """Another writer came between; MongoDB asks to begin the transaction again."""
+    """Another writer or a fail-over came between; MongoDB asks to begin the transaction again."""
+
+    def __init__(self, error: PyMongoError) -> None:
+        self.error = error
 
 
 class Transactions:
@@ -47,7 +50,10 @@ class Transactions:
         )
         try:
             return await retry(self._attempt)(operations)
-        except _Disturbed:
+        except _Disturbed as disturbed:
+            problem = problem_for(disturbed.error)
+            if isinstance(problem, StoreUnavailable):  # no primary, or a server that went away
+                raise problem from disturbed.error
             raise Conflict("Too many others write these documents at once; try again.") from None
 
     async def _attempt(self, operations: Sequence[Operation]) -> list[str | None]:
@@ -64,7 +70,7 @@ class Transactions:
                     ]
             except PyMongoError as error:
                 if error.has_error_label("TransientTransactionError"):
-                    raise _Disturbed from error
+                    raise _Disturbed(error) from error
                 raise
 
     async def _guarded(self, session: Any, index: int, operation: Operation) -> str | None:
@@ -86,7 +92,7 @@ async def _step(connection: Connection, session: Any, operation: Operation) -> s
     before = None if stored is None else Document.from_stored(stored)
     operation.check(None if before is None else before.tag)
     if operation.kind == "delete":
-        await collection.delete_one({"_id": before.id if before else None}, session=session)
+        await collection.delete_one({"name": operation.name}, session=session)
         return None
     content = operation.content
     if operation.patch is not None and before is not None:
@@ -99,7 +105,7 @@ async def _step(connection: Connection, session: Any, operation: Operation) -> s
         await collection.insert_one(made, session=session)
     else:
         await collection.update_one(
-            {"_id": before.id},
+            {"_id": before.id, "name": before.name},
             {"$set": {"content": content, "updated": now}, "$inc": {"revision": 1}},
             session=session,
         )
