@@ -24,6 +24,8 @@ CREATE TABLE cellar.borrowed (
   PRIMARY KEY (grower_id, tool_id));
 CREATE TABLE orchard.bees (
   id integer PRIMARY KEY, tree_id integer REFERENCES orchard.trees, next_tree_id integer REFERENCES orchard.trees);
+CREATE TABLE orchard."two
+lines" (id integer PRIMARY KEY);
 CREATE TABLE "باغ"."درخت" (id integer PRIMARY KEY, "نام" text);
 
 CREATE FUNCTION orchard.searched(orchard.trees) RETURNS tsvector STABLE LANGUAGE sql

@@ -199,6 +199,12 @@ TARGETS = [
         [{"kind": "sour cherry", "yield": [{"kilos": 40}], "owner": None}],
         answer_headers={"Warning": _DEPRECATED.format("`harvests` to `yield`, `growers` to `owner`")},
     ),
+    get(
+        '/trees?select="a\\"%0D%0AX-Evil: b":harvests(kilos)&harvests.kilos=gt.36&id=eq.1',
+        [{'a"\r\nX-Evil: b': [{"kilos": 40}]}],
+        answer_headers={"Warning": _DEPRECATED.format('`harvests` to `a\\"??X-Evil: b`'), "X-Evil": None},
+    ),
+    get("/two%0Alines?select=id", [], answer_headers={"Content-Location": "/two%0Alines?select=id"}),
     get(_OLD + "&harvests.limit=x", answer_headers={"Warning": None}),
     get(_OLD + "&harvests.kilos=eq.x", status=400, answer_headers={"Warning": None}),
     get(_SPRING + "&harvests.season=eq.2023&late.season=eq.2024", [

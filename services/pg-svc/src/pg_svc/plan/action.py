@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from urllib.parse import quote
 
 from pg_svc.errors import (
     bad_preferences,
@@ -108,7 +109,8 @@ def _read(schema: Schema, request: ApiRequest, table: Name, limits: Limits) -> A
     else:
         statement = read_statement(plan, made, count=preferences.count, max_rows=limits.max_rows)
     canonical = request.query.canonical
-    location = f"/{table.name}" + (f"?{canonical}" if canonical else "")
+    name = table.name if table.name.isprintable() else quote(table.name)  # a header takes no line breaks
+    location = f"/{name}" + (f"?{canonical}" if canonical else "")
 
     headers = read_headers(output, preferences, location=location, profile=request.profile)
     offset, is_head = request.rows.offset, request.is_head
@@ -263,7 +265,9 @@ def filtered_columns(plan: ReadPlan) -> set[str]:
 
 def _notices(plan: ReadPlan) -> tuple[tuple[str, str], ...]:
     """A warning about names that will not be understood one day (RFC 7234's 299)."""
-    names = ", ".join(f"`{relation}` to `{alias}`" for relation, alias in deprecated_names(plan))
+    names = ", ".join(
+        f"`{_quotable(relation)}` to `{_quotable(alias)}`" for relation, alias in deprecated_names(plan)
+    )
     if not names:
         return ()
     text = (
@@ -272,6 +276,12 @@ def _notices(plan: ReadPlan) -> tuple[tuple[str, str], ...]:
         "limits."
     )
     return (("Warning", f'299 PostgREST "{text}"'),)
+
+
+def _quotable(name: str) -> str:
+    """A name inside a header's quoted string. The client chose it: nothing in it may end the string."""
+    shown = "".join(character if character.isprintable() else "?" for character in name)
+    return shown.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _explained(statement: Sql, output: Output) -> Sql:
