@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
@@ -90,3 +91,28 @@ async def test_entity_tags(svc: TestedService) -> None:
     again = await svc.client.get("/rest/books?id=eq.1", headers=same)
     assert (again.status_code, again.content) == (304, b"")
     assert (await svc.client.get("/rest/books?id=eq.2", headers=same)).status_code == 200
+
+
+async def test_a_limited_write_leaves_a_row_that_another_took_meanwhile(
+    svc: TestedService, library: Library
+) -> None:
+    library.sql("CREATE TABLE library.waiting (id int PRIMARY KEY, taken_by text NOT NULL)")
+    library.sql(
+        "INSERT INTO library.waiting VALUES (1, ''); GRANT SELECT, UPDATE ON library.waiting TO pgsvc_anon"
+    )
+    library.sql("NOTIFY pgrst, 'reload schema'")
+    while (await svc.client.get("/rest/waiting")).status_code == 404:
+        await asyncio.sleep(0.05)
+    first = asyncio.create_task(
+        asyncio.to_thread(library.sql, "UPDATE library.waiting SET taken_by = 'me'; SELECT pg_sleep(1)")
+    )
+    while await asyncio.to_thread(library.sql, "SELECT id FROM library.waiting FOR UPDATE SKIP LOCKED"):
+        await asyncio.sleep(0.05)
+    second = await svc.client.patch(
+        "/rest/waiting?taken_by=eq.&order=id&limit=1",
+        json={"taken_by": "you"},
+        headers={"Prefer": "return=representation"},
+    )
+    await first
+    assert second.json() == []
+    assert (await svc.client.get("/rest/waiting")).json() == [{"id": 1, "taken_by": "me"}]

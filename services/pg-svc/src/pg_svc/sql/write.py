@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pg_svc.plan.types import CallPlan, DeletePlan, InsertPlan, MutatePlan, Ref, UpdatePlan
+from pg_svc.plan.types import CallPlan, ColumnOf, DeletePlan, InsertPlan, MutatePlan, Ref, UpdatePlan
 from pg_svc.request.payload import Payload
 from pg_svc.schema.model import Name, Parameter
 from pg_svc.sql.builder import EMPTY, Sql, concat, join, qualified, quote_ident, value, verbatim
 from pg_svc.sql.conditions import column, condition, limit_offset, order_by, where
 
 BODY = Name("", "pgrst_body")
+_AFFECTED = Name("", "pgrst_affected")
 _INSERTED = "nullif(current_setting('pgrst.inserted', true), '')"
 
 
@@ -73,13 +74,12 @@ def _update(plan: UpdatePlan) -> Sql:
     assignments = ", ".join(f"{quote_ident(ref.name)} = {column(BODY, ref.name)}" for ref in plan.columns)
     rows = body_rows(plan.payload, plan.columns, defaults=plan.defaults)
     limited = _limited_rows(plan)
-    conditions = where(plan.table, plan.where) if not limited else _is_one_of(plan)
     return concat(
         limited,
         f"UPDATE {table} SET {assignments} ",
         rows,
         ", pgrst_affected" if limited else "",
-        conditions,
+        _chosen(plan),
         _returning(plan.table, plan.returning),
     )
 
@@ -90,7 +90,7 @@ def _delete(plan: DeletePlan) -> Sql:
         limited,
         f"DELETE FROM {qualified(*plan.table)}",
         " USING pgrst_affected" if limited else "",
-        where(plan.table, plan.where) if not limited else _is_one_of(plan),
+        _chosen(plan),
         _returning(plan.table, plan.returning),
     )
 
@@ -110,12 +110,11 @@ def _limited_rows(plan: UpdatePlan | DeletePlan) -> Sql:
     )
 
 
-def _is_one_of(plan: UpdatePlan | DeletePlan) -> Sql:
-    affected = Name("", "pgrst_affected")
-    return Sql(
-        " WHERE "
-        + " AND ".join(f"{column(plan.table, name)} = {column(affected, name)}" for name in _identity(plan))
-    )
+def _chosen(plan: UpdatePlan | DeletePlan) -> Sql:
+    """The rows to change. The filters hold for one that was found, too: another may have changed it since."""
+    found = () if plan.rows.everything else _identity(plan)
+    joins = [(ColumnOf(plan.table, name), ColumnOf(_AFFECTED, name)) for name in found]
+    return where(plan.table, plan.where, joins)
 
 
 def _identity(plan: UpdatePlan | DeletePlan) -> tuple[str, ...]:
