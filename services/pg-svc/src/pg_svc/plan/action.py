@@ -18,7 +18,7 @@ from pg_svc.plan.call import call_plan, find_routine
 from pg_svc.plan.mutate import mutate_plan
 from pg_svc.plan.negotiate import negotiate
 from pg_svc.plan.read import needed_columns, read_plan, require_table
-from pg_svc.plan.targets import deprecated_names
+from pg_svc.plan.targets import deprecations
 from pg_svc.plan.types import Compare, Condition, Group, InsertPlan, Output, ReadPlan
 from pg_svc.render import (
     Answer,
@@ -130,7 +130,7 @@ def _read(schema: Schema, request: ApiRequest, table: Name, limits: Limits) -> A
         estimate=None if output.media_type.is_plan else estimate,
         estimate_always=preferences.count == "planned",
         reading=plan,
-        notices=_notices(plan),
+        notices=deprecations(plan),
     )
 
 
@@ -174,7 +174,7 @@ def _write(schema: Schema, request: ApiRequest, table: Name, limits: Limits) -> 
             return update_answer(rows, output, preferences, profile=request.profile)
         return delete_answer(rows, output, preferences, profile=request.profile)
 
-    return Action(_explained(statement, output), output, False, answer, notices=_notices(plan))
+    return Action(_explained(statement, output), output, False, answer, notices=deprecations(plan))
 
 
 def find_called(schema: Schema, request: ApiRequest) -> tuple[Routine, frozenset[str]]:
@@ -238,7 +238,7 @@ def _call(schema: Schema, request: ApiRequest, limits: Limits) -> Action:
         answer,
         routine=routine,
         reading=plan,
-        notices=_notices(plan),
+        notices=deprecations(plan),
     )
 
 
@@ -261,27 +261,6 @@ def filtered_columns(plan: ReadPlan) -> set[str]:
         return set()
 
     return set().union(*(names(condition) for condition in plan.where))
-
-
-def _notices(plan: ReadPlan) -> tuple[tuple[str, str], ...]:
-    """A warning about names that will not be understood one day (RFC 7234's 299)."""
-    names = ", ".join(
-        f"`{_quotable(relation)}` to `{_quotable(alias)}`" for relation, alias in deprecated_names(plan)
-    )
-    if not names:
-        return ()
-    text = (
-        "Embedded resource was referenced by relation name even though it has an alias. This is deprecated "
-        f"and will stop working in a future release. Update {names} in query string filters, orders or "
-        "limits."
-    )
-    return (("Warning", f'299 PostgREST "{text}"'),)
-
-
-def _quotable(name: str) -> str:
-    """A name inside a header's quoted string. The client chose it: nothing in it may end the string."""
-    shown = "".join(character if character.isprintable() else "?" for character in name)
-    return shown.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _explained(statement: Sql, output: Output) -> Sql:

@@ -32,7 +32,28 @@ def _child(node: ReadPlan, name: str, by_relation: bool) -> ReadPlan:
     return aliased
 
 
-def deprecated_names(plan: ReadPlan) -> list[tuple[str, str]]:
+def deprecations(plan: ReadPlan) -> tuple[tuple[str, str], ...]:
+    """The warning about names that will not be understood one day (RFC 7234's 299), where there are any."""
+    names = ", ".join(
+        f"`{_quotable(relation)}` to `{_quotable(alias)}`" for relation, alias in _deprecated(plan)
+    )
+    if not names:
+        return ()
+    text = (
+        "Embedded resource was referenced by relation name even though it has an alias. This is deprecated "
+        f"and will stop working in a future release. Update {names} in query string filters, orders or "
+        "limits."
+    )
+    return (("Warning", f'299 PostgREST "{text}"'),)
+
+
+def _deprecated(plan: ReadPlan) -> list[tuple[str, str]]:
     """The relations that aliased embeds were named by, each with the alias to use instead."""
     own = [(plan.name, plan.key)] if plan.named_by_relation else []
-    return own + [pair for child in plan.children for pair in deprecated_names(child)]
+    return own + [pair for child in plan.children for pair in _deprecated(child)]
+
+
+def _quotable(name: str) -> str:
+    """A name inside a header's quoted string. The client chose it: nothing in it may end the string."""
+    shown = "".join(character if character.isprintable() else "?" for character in name)
+    return shown.replace("\\", "\\\\").replace('"', '\\"')
