@@ -16,10 +16,15 @@ pytestmark = pytest.mark.usefixtures("either_server")
 
 class BodyHandler(ServiceHandler[None]):
     async def post(self, name: str) -> None:
-        self.write_json({"length": len(self.request.body), "arguments": len(self.request.body_arguments)})
+        self.write_json({"length": len(self.request.body)})
 
     async def get(self, name: str) -> None:
         self.write_json({"name": name, "q": self.query("q")})
+
+
+class FormHandler(ServiceHandler[None]):
+    async def post(self) -> None:
+        self.write_json(self.read_form())
 
 
 @stream_request_body
@@ -41,7 +46,11 @@ class UploadHandler(ServiceHandler[None]):
 service = Service(
     "body-svc",
     ServiceSettings,
-    routes=[Route("/v1/body/{name}", BodyHandler, PUBLIC), Route("/v1/upload", UploadHandler, PUBLIC)],
+    routes=[
+        Route("/v1/body/{name}", BodyHandler, PUBLIC),
+        Route("/v1/form", FormHandler, PUBLIC),
+        Route("/v1/upload", UploadHandler, PUBLIC),
+    ],
 )
 
 
@@ -204,13 +213,25 @@ async def test_random_bytes() -> None:
 
 async def test_forms_are_bounded() -> None:
     async with serving(service, MAX_FORM_ARGUMENTS="10") as svc:
-        headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        fine = await svc.client.post("/v1/body/x", content="&".join(["a=1"] * 10), headers=headers)
-        assert fine.status_code == 200
-        over = await svc.client.post("/v1/body/x", content="&".join(["a=1"] * 11), headers=headers)
+        headers = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
+        fine = await svc.client.post(
+            "/v1/form", content="&".join(["a=1"] * 9 + ["b=%C3%A4+"]), headers=headers
+        )
+        assert fine.json() == {"a": "1", "b": "ä "}
+        over = await svc.client.post("/v1/form", content="&".join(["a=1"] * 11), headers=headers)
         assert over.status_code == 400
-        multipart = await svc.client.post("/v1/body/x", files={"file": b"x"})
-        assert multipart.status_code == 400
+        broken = await svc.client.post("/v1/form", content="a=%ff", headers=headers)
+        assert broken.status_code == 400
+        multipart = await svc.client.post("/v1/form", files={"file": b"x"})
+        assert multipart.status_code == 415
+
+
+async def test_a_body_is_no_form_unless_a_handler_says_so() -> None:
+    async with serving(service) as svc:
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        body = b"%ff&" * 5000  # what curl sends with --data-binary, and no form at all
+        answer = await svc.client.post("/v1/body/x", content=body, headers=headers)
+        assert answer.json() == {"length": len(body)}
 
 
 async def test_user_text_never_reaches_the_status_line() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from .auth import Authenticator
 from .auth.usage import TokenUse
 from .cors import CorsPolicy
+from .deadlines import Deadlines
 from .health import Check
 from .ratelimit import RateLimiter
 from .settings import ServiceSettings
@@ -39,3 +40,8 @@ class ServiceContext:
     """Event streams and WebSockets being served."""
     event_streams: EventStreams = field(default_factory=EventStreams)
     """The event streams that are open."""
+    deadlines: Deadlines = field(init=False)
+    """When the requests that are being served must be answered."""
+
+    def __post_init__(self) -> None:
+        self.deadlines = Deadlines(self.settings.request_timeout)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Any
 
 from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
@@ -49,19 +50,22 @@ class WholeBody(HTTPMessageDelegate):
         self._body = b""
         handler = self._handler_class(application, request, **self._kwargs)
         transforms = [transform(request) for transform in application.transforms]
-        task = asyncio.get_running_loop().create_task(handler._execute(transforms, **self._path_kwargs))
-        _running.add(task)
-        task.add_done_callback(_done)
+        asyncio.get_running_loop().create_task(_run(handler._execute(transforms, **self._path_kwargs)))
 
     def on_connection_close(self) -> None:
         """The client left before its request was complete."""
         self._body = b""
 
 
-_running: set[asyncio.Task[None]] = set()  # the loop itself holds tasks weakly
+_running: set[object] = set()  # the loop itself holds tasks weakly
 
 
-def _done(task: asyncio.Task[None]) -> None:
-    _running.discard(task)
-    if not task.cancelled():
-        task.result()  # the handler has caught all that can happen; what it has not goes to the loop's log
+async def _run(execution: Awaitable[None]) -> None:
+    # What the handler has not caught goes to the loop's log. Not by a callback of the task: that is one more
+    # turn of the loop and 1.5 µs for each request
+    me = asyncio.current_task()
+    _running.add(me)
+    try:
+        await execution
+    finally:
+        _running.discard(me)

@@ -15,12 +15,8 @@ from tornado.httputil import (
     HTTPHeaders,
     HTTPMessageDelegate,
     HTTPServerRequest,
-    ParseBodyConfig,
-    ParseMultipartConfig,
-    ParseUrlEncodedConfig,
     RequestStartLine,
     ResponseStartLine,
-    set_parse_body_config,
 )
 
 from .problems import BadRequest, PayloadTooLarge, Problem
@@ -43,16 +39,6 @@ _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 Reject = Callable[[HTTPServerRequest, Problem], HTTPMessageDelegate]
 AskFirst = Callable[[], Awaitable[Exception | None]]
 """Why a request is to be refused before its body is read; None where it is not."""
-
-
-def limit_forms(settings: ServiceSettings) -> None:
-    """Bound the parsing of form bodies in this process (Tornado keeps this in one global place)."""
-    set_parse_body_config(
-        ParseBodyConfig(
-            multipart=ParseMultipartConfig(enabled=False),
-            urlencoded=ParseUrlEncodedConfig(max_arguments=settings.max_form_arguments),
-        )
-    )
 
 
 def check_head(request: HTTPServerRequest, settings: ServiceSettings) -> Problem | None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Literal, TextIO
 
 import orjson
@@ -89,14 +91,21 @@ _request_line: Callable[[dict[str, Any]], None] | None = None
 
 def _request_writer(service: str, out: TextIO) -> Callable[[dict[str, Any]], None]:
     binary = out.buffer
+    constant = b'","level":"info","event":"request","service":%b,' % orjson.dumps(service)
 
     def write(fields: dict[str, Any]) -> None:
-        timestamp = datetime.now(UTC).isoformat()[:-6] + "Z"
-        line = {"timestamp": timestamp, "level": "info", "event": "request", "service": service, **fields}
-        binary.write(orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE))
+        second, part = divmod(time.time(), 1)
+        line = orjson.dumps(fields, default=str, option=orjson.OPT_APPEND_NEWLINE)
+        stamp = f'{{"timestamp":"{_second(second)}.{int(part * 1e6):06d}Z'.encode()
+        binary.write(b"".join((stamp, constant, memoryview(line)[1:])))
         binary.flush()
 
     return write
+
+
+@lru_cache(maxsize=2)
+def _second(second: float) -> str:
+    return datetime.fromtimestamp(second, UTC).isoformat()[:-6]
 
 
 def _render_json(_: WrappedLogger, __: str, event: EventDict) -> str:

@@ -154,5 +154,11 @@ def check_routes(routes: Iterable[Route]) -> None:
 
 
 def _implements(handler: type[RequestHandler], method: str) -> bool:
-    own = getattr(handler, method.lower(), None)
-    return own is not None and own is not getattr(RequestHandler, method.lower(), None)
+    name = method_name(method)
+    own = getattr(handler, name, None)
+    return own is not None and own is not getattr(RequestHandler, name, None)
+
+
+def method_name(method: str) -> str:
+    """The name of a handler's method for an HTTP method: ``get``; ``http_query``, as ``query`` is taken."""
+    return "http_query" if method == "QUERY" else method.lower()

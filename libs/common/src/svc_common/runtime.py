@@ -23,7 +23,7 @@ from .application import ServiceApplication
 from .auth import build_authenticator
 from .context import ServiceContext
 from .cors import CorsPolicy
-from .limits import HARD_HEADER_BYTES, UNLIMITED, limit_forms
+from .limits import HARD_HEADER_BYTES, UNLIMITED
 from .logs import get_logger
 from .openapi import OpenApi, openapi_routes
 from .process import (
@@ -84,7 +84,6 @@ async def running(
     """
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(tracing(service.name, service.version, settings.otel_exporter_otlp_endpoint))
-        limit_forms(settings)
         try:
             state = await stack.enter_async_context(service.lifespan(settings))
         except Exception as error:
@@ -121,6 +120,7 @@ async def running(
         admin.add_sockets(admin_sockets)
         server.add_sockets(api_sockets)
         metrics.BUILD_INFO.labels(service.name, context.version).set(1)
+        metrics.observe_in_flight(service.name, lambda: context.in_flight)
         background = [
             asyncio.create_task(metrics.measure_loop_lag(service.name)),
             asyncio.create_task(_end_event_streams(context)),
@@ -141,6 +141,8 @@ async def running(
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
+            metrics.settle()
+            metrics.observe_in_flight(service.name, None)
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ from tornado.httputil import (
 )
 from tornado.iostream import IOStream
 
+from ..headers import Headers, as_headers
 from .context import ConnectionContext
 from .head import Head
 
@@ -69,14 +70,19 @@ class Exchange(HTTPConnection):
         """
         assert isinstance(start_line, ResponseStartLine)
         assert self.head is not None
+        if not isinstance(headers, Headers):
+            headers = as_headers(headers)
+        fields = headers.one
         method, _, version = self.head.start_line
         code = start_line.code
         bodiless = code in (204, 304) or 100 <= code < 200
-        sized = "Content-Length" in headers
-        self._chunking = not (sized or bodiless) and method != "HEAD" and version == "HTTP/1.1"
-        if not (sized or bodiless or self._chunking or method == "HEAD"):
-            self.close_after = True  # nothing but the end of the connection ends such a body
-        if "Connection" in headers and headers["Connection"].lower() == "close":
+        sized = "Content-Length" in fields
+        if not (sized or bodiless or method == "HEAD"):
+            if version == "HTTP/1.1":
+                self._chunking = True
+            else:
+                self.close_after = True  # nothing but the end of the connection ends such a body
+        if "Connection" in fields and fields["Connection"].lower() == "close":
             self.close_after = True
         elif version == "HTTP/1.1":
             if self.close_after:
@@ -88,7 +94,7 @@ class Exchange(HTTPConnection):
         if method == "HEAD" or code == 304:
             self._left = 0
         elif sized:
-            self._left = _length(headers["Content-Length"])
+            self._left = _length(fields["Content-Length"])
         data = format_head(start_line, headers)
         self.headers_written = True
         if chunk:
@@ -171,7 +177,7 @@ class _StreamView:
         self._connection.abort()
 
 
-def format_head(start_line: ResponseStartLine, headers: HTTPHeaders) -> bytes:
+def format_head(start_line: ResponseStartLine, headers: Headers) -> bytes:
     """An answer's head as bytes. ValueError for a line end where none may be."""
     parts = [_status_line(start_line.code, start_line.reason)]
     lines = 2

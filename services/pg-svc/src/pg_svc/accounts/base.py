@@ -88,7 +88,7 @@ class AccountHandler(ServiceHandler[AccountState]):
     def fields(self) -> dict[str, Any]:
         """The members of the body: a form's or a JSON object's. BadRequest for anything else."""
         if self.by_form:
-            return {name: self.get_body_argument(name, strip=False) for name in self.request.body_arguments}
+            return {**self.read_form()}
         if not self.request.body:
             return {}
         value = self.read_json()

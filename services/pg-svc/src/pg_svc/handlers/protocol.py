@@ -88,7 +88,6 @@ class ProtocolHandler(ServiceHandler[RestState]):
 
     cancel_on_disconnect = True  # a write that is cut off is rolled back whole
     kind = FUNCTION
-    asked_by_body = False
     notices: tuple[tuple[str, str], ...] = ()
     """Headers of any answer but an error."""
 
@@ -148,7 +147,7 @@ class ProtocolHandler(ServiceHandler[RestState]):
         if accept is not None:
             headers = {**headers, "accept": accept}
         return parse_request(
-            "QUERY" if self.asked_by_body else self.request.method or "",
+            self.request.method or "",
             address,
             self.request.query,
             headers,
@@ -159,7 +158,7 @@ class ProtocolHandler(ServiceHandler[RestState]):
 
     def planned(self, address: Address, schema: Schema) -> tuple[ApiRequest, Action]:
         """The request, and what to do for it; remembered, where it is a short read."""
-        method = "QUERY" if self.asked_by_body else self.request.method or ""
+        method = self.request.method or ""
         memo = self.state.memo
         key = memo.key(method, address, self.request.query, self.lowered_headers())
         found = memo.find(schema, key)

@@ -15,14 +15,13 @@ from ..store.listener import SlowReader
 from ..store.records import COMPANION_PREFIX, DEFAULT_TYPE
 from ..store.watching import State, tag_of_state
 from .feeds import record_states, state_as_json
-from .raw import RawBodyHandler
 
 OWN_PREFIXES = (COMPANION_PREFIX.decode(), RESERVED_PREFIX)
 _MOST_SECONDS = 2**32
 _STRONG_TAG = re.compile(r'(?<![^\s,])"([0-9a-f]+(?:-gzip)?)"')
 
 
-class RecordHandler(RawBodyHandler):
+class RecordHandler(ServiceHandler[Store]):
     """``/v1/records/{key}``."""
 
     async def prepare(self) -> None:

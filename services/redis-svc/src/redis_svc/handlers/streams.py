@@ -12,13 +12,12 @@ from ..store.hub import Gap, Message
 from ..store.listener import SlowReader
 from ..store.watching import Entry
 from .feeds import stream_entries
-from .raw import RawBodyHandler
 from .records import OWN_PREFIXES
 
 _MOST_FIELDS = 1000
 
 
-class ChannelHandler(RawBodyHandler):
+class ChannelHandler(ServiceHandler[Store]):
     """``/v1/channels/{channel}``."""
 
     async def get(self, channel: str) -> None:

@@ -11,22 +11,22 @@ from typing import Any
 import orjson
 from tornado.httputil import HTTPServerRequest
 
-from svc_common import Access, BadRequest, MethodNotAllowed
+from svc_common import Access, BadRequest, MethodNotAllowed, ServiceHandler
 from svc_common.auth import bearer
 
 from ..command_table import CommandInfo, CommandTable, unknown_command
 from ..policy import Policy, names_a_counter
 from ..replies import Command, Reply, ServerError
 from ..settings import RedisSettings
+from ..store import Store
 from ..upstash import answers
 from ..upstash.requests import RequestError, token_in
-from .raw import RawBodyHandler
 
 _SYNC = secrets.token_urlsafe(6)
 _requests = itertools.count(1)
 
 
-class UpstashHandler(RawBodyHandler):
+class UpstashHandler(ServiceHandler[Store]):
     """Answers ``{"result": …}`` or ``{"error": …}``."""
 
     form: answers.Format = "json"

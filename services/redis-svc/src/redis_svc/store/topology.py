@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
 from ..replies import Command, Reply, ServerError
@@ -18,7 +18,7 @@ class Topology(Protocol):
         """Grows whenever a connection is made."""
         ...
 
-    async def request(self, commands: Sequence[Command], lane: LaneName = "quick") -> list[Reply]:
+    def request(self, commands: Sequence[Command], lane: LaneName = "quick") -> Awaitable[list[Reply]]:
         """One reply for each command, in order. Commands for different servers run side by side."""
         ...
 
@@ -54,9 +54,9 @@ class Single:
         """Grows whenever a connection is made."""
         return self._node.connects
 
-    async def request(self, commands: Sequence[Command], lane: LaneName = "quick") -> list[Reply]:
+    def request(self, commands: Sequence[Command], lane: LaneName = "quick") -> Awaitable[list[Reply]]:
         """One reply for each command, in order."""
-        return await self._node.request(commands, lane)
+        return self._node.request(commands, lane)
 
     async def transaction(self, commands: Sequence[Command], lane: LaneName) -> list[Reply] | ServerError:
         """Run commands atomically."""
