@@ -21,6 +21,9 @@ class BodyHandler(ServiceHandler[None]):
     async def get(self, name: str) -> None:
         self.write_json({"name": name, "q": self.query("q")})
 
+    async def head(self, *args: str, **kwargs: str) -> None:
+        self.set_header("Content-Length", "1000")
+
 
 class FormHandler(ServiceHandler[None]):
     async def post(self) -> None:
@@ -232,6 +235,12 @@ async def test_a_body_is_no_form_unless_a_handler_says_so() -> None:
         body = b"%ff&" * 5000  # what curl sends with --data-binary, and no form at all
         answer = await svc.client.post("/v1/body/x", content=body, headers=headers)
         assert answer.json() == {"length": len(body)}
+
+
+async def test_a_head_may_say_how_long_the_body_would_be() -> None:
+    async with serving(service) as svc:
+        answer = await svc.client.head("/v1/body/x")
+        assert (answer.content, answer.headers["Content-Length"]) == (b"", "1000")
 
 
 async def test_user_text_never_reaches_the_status_line() -> None:

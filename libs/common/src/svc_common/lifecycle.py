@@ -272,7 +272,8 @@ class RequestLifecycle(RequestHandler):
             self.write(chunk)
         body = b"".join(self._write_buffer)
         headers = self._headers
-        headers["Content-Length"] = str(len(body))
+        if "Content-Length" not in headers:
+            headers["Content-Length"] = str(len(body))
         if self.context.draining:
             headers["Connection"] = "close"
         for transform in self._transforms:
