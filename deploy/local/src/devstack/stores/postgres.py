@@ -26,7 +26,8 @@ class Postgres(Store):
 
     With ``fsync=False`` (enough for tests) acknowledged commits have reached the operating system and survive
     the death of the processes, but not of the machine. ``settings`` are further server settings, for example
-    ``{"max_connections": "20"}``.
+    ``{"max_connections": "20"}``. With ``replica_of`` it begins as a copy of another server, which runs, and
+    follows that as a read-only streaming replica until ``promote``.
 
     PostgreSQL refuses to run as root. Started by root, the server runs as ``nobody`` (or whoever owns the
     data already), and the folders above its program and its data get the permission for others to pass.
@@ -42,8 +43,10 @@ class Postgres(Store):
         *,
         fsync: bool = False,
         settings: Mapping[str, str] | None = None,
+        replica_of: Postgres | None = None,
     ) -> None:
         super().__init__(directory, port)
+        self.replica_of = replica_of
         self.data = self.directory / "data"
         self.fsync = fsync
         self.settings = dict(settings or {})
@@ -126,6 +129,11 @@ class Postgres(Store):
         """
         return run_sql(self.database_url(database), statement)
 
+    def promote(self) -> None:
+        """Make a replica a server of its own, which takes writes; raises StoreError for anything else."""
+        if self.sql("SELECT pg_promote()") != "t":
+            raise StoreError("the replica was not promoted in time")
+
     def _create_cluster(self) -> None:
         account = self.account()
         # Made beside and then renamed: a directory called "data" is always a complete cluster.
@@ -134,19 +142,7 @@ class Postgres(Store):
         unfinished.mkdir(mode=0o700)
         if account:
             os.chown(unfinished, account.uid, account.gid)
-        command = [
-            str(program("initdb")),
-            f"--pgdata={unfinished}",
-            f"--username={SUPERUSER}",
-            "--auth=trust",
-            "--encoding=UTF8",
-            # The provider built into PostgreSQL knows Unicode whatever locales the system has.
-            "--locale-provider=builtin",
-            "--builtin-locale=C.UTF-8",
-            "--locale=C",
-            "--no-sync",
-            "--no-instructions",
-        ]
+        command = self._copy(unfinished) if self.replica_of else self._initialize(unfinished)
         with self.log.open("ab") as log:
             result = subprocess.run(
                 command,
@@ -160,8 +156,36 @@ class Postgres(Store):
                 check=False,
             )
         if result.returncode != 0:
-            raise StoreError(f"initdb ended with status {result.returncode}{self._log_tail()}")
+            name = Path(command[0]).name
+            raise StoreError(f"{name} ended with status {result.returncode}{self._log_tail()}")
         unfinished.rename(self.data)
+
+    def _initialize(self, folder: Path) -> list[str]:
+        return [
+            str(program("initdb")),
+            f"--pgdata={folder}",
+            f"--username={SUPERUSER}",
+            "--auth=trust",
+            "--encoding=UTF8",
+            # The provider built into PostgreSQL knows Unicode whatever locales the system has.
+            "--locale-provider=builtin",
+            "--builtin-locale=C.UTF-8",
+            "--locale=C",
+            "--no-sync",
+            "--no-instructions",
+        ]
+
+    def _copy(self, folder: Path) -> list[str]:
+        assert self.replica_of is not None
+        return [
+            str(program("pg_basebackup")),
+            f"--pgdata={folder}",
+            f"--dbname={self.replica_of.url}",
+            "--write-recovery-conf",
+            "--checkpoint=fast",
+            "--wal-method=stream",
+            "--no-sync",
+        ]
 
     def _clear_stale_lock(self) -> None:
         """Remove ``postmaster.pid`` if its server is gone, and end the sessions that outlived it.

@@ -88,7 +88,8 @@ class _Rows:
             isolation=schema.role_isolation.get(caller.role or ""),
             name="watch",
         )
-        result = await state.database.run(transaction, authenticated=caller.authenticated)
+        # A replica may not have heard yet of what the notification tells
+        result = await state.database.run(transaction, authenticated=caller.authenticated, newest=True)
         if len(result.rows) > self._most:
             raise ApiError(
                 400,

@@ -48,6 +48,9 @@ class ConnectionLost(Exception):
 
 
 class _Connection(aiopg.Connection):
+    made = False
+    """Whether it is connected, to whichever of the addresses."""
+
     @staticmethod
     def _ready(weak_self: weakref.ref[Any]) -> None:
         """As aiopg's, but a failed connect also ends the watch for writing.
@@ -56,11 +59,34 @@ class _Connection(aiopg.Connection):
         watch when the number is the API port's next connection, and cut that off.
         """
         connection = weak_self()
+        if connection is not None and not connection.made:
+            connection._watch_nothing()
         watched = connection._fileno if connection is not None and connection._writing else None
         aiopg.Connection._ready(weak_self)
         if watched is not None and connection is not None and connection._fileno is None:
             with contextlib.suppress(OSError):
                 connection._loop.remove_writer(watched)
+        if connection is not None and not connection.made:
+            connection._watch_socket()
+
+    def _watch_nothing(self) -> None:
+        """Before each step of a connect: libpq may go to the next address with it.
+
+        The next socket often has the number of the last, which is closed, so that nobody would hear of it.
+        """
+        if self._fileno is not None:
+            self._loop.remove_reader(self._fileno)
+            if self._writing:
+                self._loop.remove_writer(self._fileno)
+
+    def _watch_socket(self) -> None:
+        """After it: the socket that there is now, if there is one."""
+        if self._fileno is None or self._conn.closed:
+            return
+        self._fileno = fileno = self._conn.fileno()
+        self._loop.add_reader(fileno, self._ready, self._weakref)
+        if self._writing:
+            self._loop.add_writer(fileno, self._ready, self._weakref)
 
     async def execute(self, cursor: Any, sql: str | bytes, parameters: Parameters | None) -> None:
         """Run SQL on a cursor of psycopg2.
@@ -123,7 +149,9 @@ class Session:
         except (psycopg2.Error, OSError) as error:
             raise ConnectionLost(str(error)) from error
         extensions.register_type(_JSON_AS_TEXT, connection.raw)
-        return cls(cast(_Connection, connection), texts)
+        made = cast(_Connection, connection)
+        made.made = True
+        return cls(made, texts)
 
     @property
     def closed(self) -> bool:

@@ -31,6 +31,13 @@ SCHEMA_SECONDS = Gauge(
 )
 
 _LONGEST_PAUSE = 1.0
+_REST = 1.0
+"""Seconds without a question to a replica that was away."""
+
+# What says that a read had better been asked elsewhere: no connection, a server that starts or stops, and
+# a read that was in the way of what the primary has sent
+_AWAY = ("PGRST000", "PGRST001", "57P01", "57P02", "57P03", "40001")
+_READ_ONLY = "25006"
 _SCHEMA, _CONFIGURATION = "schema", "configuration"
 _TOLD = {"": _SCHEMA, "reload schema": _SCHEMA, "reload config": _CONFIGURATION}
 # What the server says when the catalog is no longer what we think it is
@@ -47,6 +54,7 @@ class Database:
         self.pool = self._pool(self._dsn)
         replica = settings.database_replica_url.get_secret_value()
         self._replica = self._pool(replica) if replica else None
+        self._replica_rests_until = 0.0
         self.watchers = Watchers()
         self._schema: Schema | None = None
         self._problem = "the catalog has not been read yet"
@@ -92,9 +100,32 @@ class Database:
         """Look soon whether the catalog has changed."""
         self._reload.set()
 
-    async def run(self, transaction: Transaction, *, authenticated: bool) -> Result:
-        """Run a transaction; everything that can go wrong is an ApiError."""
-        pool = self._replica if self._replica is not None and transaction.read_only else self.pool
+    async def run(self, transaction: Transaction, *, authenticated: bool, newest: bool = False) -> Result:
+        """Run a transaction; everything that can go wrong is an ApiError.
+
+        A read goes to the replica where there is one, unless it needs the ``newest`` state. While the replica
+        is away, and where it gave a read up, the primary answers.
+        """
+        replica = self._present_replica() if transaction.read_only and not newest else None
+        if replica is not None:
+            try:
+                return await self._run(replica, transaction, authenticated)
+            except ApiError as error:
+                if error.code not in _AWAY:
+                    raise
+                self._rest(error)
+        return await self._run(self.pool, transaction, authenticated)
+
+    def _present_replica(self) -> Pool | None:
+        if self._replica is None or asyncio.get_running_loop().time() < self._replica_rests_until:
+            return None
+        return self._replica
+
+    def _rest(self, error: ApiError) -> None:
+        self._replica_rests_until = asyncio.get_running_loop().time() + _REST
+        log.warning("replica_away", code=error.code)
+
+    async def _run(self, pool: Pool, transaction: Transaction, authenticated: bool) -> Result:
         if self._settings.pgrst_log_query:
             log.info("query", sql=transaction.statement.text)
         session = await pool.acquire()
@@ -103,6 +134,8 @@ class Database:
         except DatabaseError as error:
             if error.error.code in _STALE:
                 self._reload.set()
+            if error.error.code == _READ_ONLY and not transaction.read_only:
+                session.close()  # the server takes no writes any more: another may be the primary by now
             raise error_of(error.error, authenticated=authenticated) from error
         except ConnectionLost as error:
             raise lost(str(error)) from error
@@ -113,8 +146,7 @@ class Database:
 
     async def stream(self, transaction: Transaction, *, authenticated: bool) -> AsyncGenerator[bytes]:
         """The rows of a read as lines of JSON, page by page; errors as in ``run``."""
-        pool = self._replica if self._replica is not None else self.pool
-        async with pool.session() as session:
+        async with self._reader() as session:
             try:
                 async for lines in stream_transaction(session, transaction):
                     yield lines
@@ -125,6 +157,22 @@ class Database:
             finally:
                 if not session.idle:
                     session.abandoned = True  # the reader left: the cursor goes with its session
+
+    @contextlib.asynccontextmanager
+    async def _reader(self) -> AsyncIterator[Session]:
+        pool = self._present_replica() or self.pool
+        try:
+            session = await pool.acquire()
+        except ApiError as error:
+            if pool is self.pool or error.code not in _AWAY:
+                raise
+            self._rest(error)
+            pool = self.pool
+            session = await pool.acquire()
+        try:
+            yield session
+        finally:
+            pool.release(session)
 
     async def check(self) -> None:
         """The readiness check: the server answers, and its schema is known."""
