@@ -22,7 +22,13 @@ from pg_svc.request.api import FUNCTION, Address, ApiRequest, check_method, pars
 from pg_svc.schema.model import Name, Schema
 from pg_svc.settings import PgSettings
 from pg_svc.sql.builder import Sql
-from pg_svc.sql.settings import RequestContext, Settings, pre_request_statement, settings_statement
+from pg_svc.sql.settings import (
+    RequestContext,
+    Settings,
+    pre_request_statement,
+    search_path,
+    settings_statement,
+)
 from pg_svc.store.database import Database
 from svc_common import Access, Route, ServiceContext, ServiceHandler
 from svc_common.auth.admission import audit_refusal, audit_use
@@ -50,16 +56,7 @@ class RestState:
     @cached_property
     def app_settings(self) -> tuple[tuple[str, str], ...]:
         """Database settings that every transaction gets."""
-        return tuple(self.settings.app_settings.items())
-
-    @cached_property
-    def search_paths(self) -> dict[str, tuple[str, ...]]:
-        """Where a request on one of the exposed schemas finds names."""
-        extra = self.settings.pgrst_db_extra_search_path
-        return {
-            schema: (schema, *(name for name in extra if name != schema))
-            for schema in self.settings.pgrst_db_schemas
-        }
+        return tuple(self.configuration.environment.app_settings.items())
 
     @property
     def settings(self) -> PgSettings:
@@ -206,7 +203,7 @@ class ProtocolHandler(ServiceHandler[RestState]):
             role=caller.role,
         )
         applied = Settings(
-            search_path=state.search_paths[schema_name],
+            search_path=search_path(schema_name, tuple(settings.pgrst_db_extra_search_path)),
             role=schema.role_settings.get(caller.role or "", ()),
             timezone=timezone,
             function=function_settings,

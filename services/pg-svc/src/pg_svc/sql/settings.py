@@ -30,7 +30,7 @@ class RequestContext:
 class Settings:
     """Further settings of a transaction, in the order in which they are applied."""
 
-    search_path: tuple[str, ...]
+    search_path: str
     role: Iterable[tuple[str, str]] = ()
     timezone: str | None = None
     function: Iterable[tuple[str, str]] = ()
@@ -45,7 +45,7 @@ def settings_statement(context: RequestContext, settings: Settings) -> Sql:
     before = [text for pair in settings.role for text in pair]
     after = [text for pair in settings.function for text in pair]
     after += [text for pair in settings.application for text in pair]
-    values = [_search_path(settings.search_path), *before]
+    values = [settings.search_path, *before]
     if context.role is not None:
         values.append(context.role)
     values += (
@@ -75,7 +75,9 @@ def _text(before: int, has_role: bool, has_timezone: bool, after: int) -> str:
 
 
 @lru_cache(maxsize=64)
-def _search_path(schemas: tuple[str, ...]) -> str:
+def search_path(schema: str, extra: tuple[str, ...]) -> str:
+    """Where a request on a schema finds names."""
+    schemas = (schema, *(name for name in extra if name != schema))
     return ", ".join(quote_ident(schema).replace("%%", "%") for schema in schemas)
 
 
