@@ -43,6 +43,7 @@ class Load:
     def __init__(self, url: str, calls: tuple[Call, ...], clients_each: int = 2, pause: float = 0.02) -> None:
         self.tally = Tally()
         self._url = url
+        self._calls = calls
         self._pause = pause
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -53,6 +54,10 @@ class Load:
         ]
 
     def __enter__(self) -> Load:
+        with self._client() as client:
+            for call in self._calls:  # the writes go first, once: the reads look for what they leave behind
+                if call.content is not None:
+                    self._request(client, call)
         for thread in self._threads:
             thread.start()
         return self
@@ -68,16 +73,23 @@ class Load:
             thread.join(timeout=60)
 
     def _send(self, call: Call) -> None:
-        headers = {"Content-Type": call.content_type} if call.content is not None else {}
-        with httpx.Client(base_url=self._url, timeout=30, verify=False) as client:  # noqa: S501 - a test's own certificate
+        with self._client() as client:
             while not self._stop.wait(self._pause):
-                try:
-                    answer = client.request(call.method, call.path, content=call.content, headers=headers)
-                    seen = "" if answer.status_code < 400 else str(answer.status_code)
-                except httpx.HTTPError as error:
-                    seen = type(error).__name__
+                seen = self._request(client, call)
                 with self._lock:
                     if seen:
                         self.tally.failures[f"{call.method} {call.path} {seen}"] += 1
                     else:
                         self.tally.answered += 1
+
+    def _client(self) -> httpx.Client:
+        return httpx.Client(base_url=self._url, timeout=30, verify=False)  # noqa: S501 - a test's own certificate
+
+    def _request(self, client: httpx.Client, call: Call) -> str:
+        """Send it; returns what was wrong with the answer, nothing when it was right."""
+        headers = {"Content-Type": call.content_type} if call.content is not None else {}
+        try:
+            answer = client.request(call.method, call.path, content=call.content, headers=headers)
+        except httpx.HTTPError as error:
+            return type(error).__name__
+        return "" if answer.status_code < 400 else str(answer.status_code)

@@ -9,6 +9,7 @@ import threading
 import tomllib
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import build
 import engine
@@ -59,6 +60,7 @@ class EveryThird(BaseHTTPRequestHandler):
     lock = threading.Lock()
     asked = 0
     enough = threading.Event()
+    written: ClassVar[list[str]] = []
 
     def do_GET(self) -> None:
         with self.lock:
@@ -70,6 +72,11 @@ class EveryThird(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.written.append(self.path)
+        self.do_GET()
+
     def log_message(self, format: str, *arguments: object) -> None:
         """Say nothing."""
 
@@ -78,6 +85,7 @@ class EveryThird(BaseHTTPRequestHandler):
 def server() -> Iterator[str]:
     EveryThird.asked = 0
     EveryThird.enough.clear()
+    EveryThird.written.clear()
     with ThreadingHTTPServer(("127.0.0.1", 0), EveryThird) as listening:
         listening.daemon_threads = True
         thread = threading.Thread(target=listening.serve_forever)
@@ -101,6 +109,14 @@ def test_load_counts_nothing_where_nothing_fails(server: str) -> None:
         assert EveryThird.enough.wait(30)
     assert load.tally.failed == 0
     assert load.tally.answered > 50
+
+
+def test_load_writes_what_it_reads_before_it_reads(server: str) -> None:
+    load = Load(server, (Call("GET", "/a"), Call("PUT", "/a", b"1"), Call("PUT", "/b", b"1")), pause=60)
+    with load:
+        assert EveryThird.written == ["/a", "/b"]
+        assert EveryThird.asked == 2
+    assert (load.tally.answered, load.tally.failed) == (0, 0)
 
 
 def test_load_counts_a_server_that_is_not_there() -> None:
