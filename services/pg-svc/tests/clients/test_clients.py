@@ -55,9 +55,9 @@ def packages() -> Iterator[Path]:
 
 @pytest.mark.parametrize("script", ["postgrest_js.mjs", "ra_data_postgrest.mjs"])
 def test_javascript(address: str, packages: Path, script: str) -> None:
-    script = shutil.copy(HERE / script, packages)
+    copied = shutil.copy(HERE / script, packages)
     done = subprocess.run(
-        [str(NODE), script, address], capture_output=True, text=True, check=False, timeout=120
+        [str(NODE), copied, address], capture_output=True, text=True, check=False, timeout=120
     )
     assert done.returncode == 0, done.stderr
 
