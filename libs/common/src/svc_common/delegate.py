@@ -1,4 +1,4 @@
-"""Collects the body of a request and runs its handler."""
+"""What a request passes on its way to its handler."""
 
 from __future__ import annotations
 
@@ -6,8 +6,45 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Any
 
-from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
+from tornado.httputil import (
+    HTTPHeaders,
+    HTTPMessageDelegate,
+    HTTPServerRequest,
+    RequestStartLine,
+    ResponseStartLine,
+)
 from tornado.web import Application, RequestHandler
+
+
+class ForwardedOnly(HTTPMessageDelegate):
+    """Before Tornado's reading of a proxy's headers: takes away those that a client can make up.
+
+    Every proxy writes ``X-Forwarded-*``. Tornado prefers ``X-Real-Ip`` and ``X-Scheme``, which many pass on
+    as they came: whoever guesses passwords would have a new address for each guess.
+    """
+
+    def __init__(self, inner: HTTPMessageDelegate) -> None:
+        self._inner = inner
+
+    def headers_received(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
+    ) -> Awaitable[None] | None:
+        """Drop them."""
+        for name in ("X-Real-Ip", "X-Scheme"):
+            headers.pop(name, None)
+        return self._inner.headers_received(start_line, headers)
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        """As it is."""
+        return self._inner.data_received(chunk)
+
+    def finish(self) -> None:
+        """As it is."""
+        self._inner.finish()
+
+    def on_connection_close(self) -> None:
+        """As it is."""
+        self._inner.on_connection_close()
 
 
 class WholeBody(HTTPMessageDelegate):

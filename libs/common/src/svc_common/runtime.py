@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from tornado.httpserver import HTTPServer
+from tornado.httputil import HTTPConnection, HTTPMessageDelegate
 from tornado.netutil import bind_sockets
 
 from . import httpserver, metrics
@@ -23,6 +24,7 @@ from .application import ServiceApplication
 from .auth import build_authenticator
 from .context import ServiceContext
 from .cors import CorsPolicy
+from .delegate import ForwardedOnly
 from .limits import HARD_HEADER_BYTES, UNLIMITED
 from .logs import get_logger
 from .openapi import OpenApi, openapi_routes
@@ -169,6 +171,10 @@ async def _shared_rates(
 class _TornadoServer(HTTPServer):
     """Tornado's server; it also tells the application that a connection is gone."""
 
+    def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
+        delegate = super().start_request(server_conn, request_conn)
+        return ForwardedOnly(delegate) if self.xheaders else delegate
+
     def on_close(self, server_conn: object) -> None:
         super().on_close(server_conn)
         cast(ServiceApplication, self.request_callback).on_close(server_conn)
@@ -183,6 +189,7 @@ def _server(
             application,
             ssl_options=tls,
             xheaders=settings.trust_proxy,
+            forwarded_only=True,
             idle_connection_timeout=settings.idle_timeout,
             header_timeout=settings.header_timeout,
             max_header_size=HARD_HEADER_BYTES,

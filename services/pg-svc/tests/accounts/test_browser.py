@@ -7,6 +7,7 @@ import re
 import httpx
 import pytest
 
+from devstack.stores.postgres import run_sql
 from svc_common.testing import TestedService
 
 from .conftest import PASSWORD, Start, browser, log_in, sign_up
@@ -138,3 +139,19 @@ async def test_what_people_write_is_only_text(start: Start) -> None:
 
 async def test_without_development_nothing_says_so(svc: TestedService) -> None:
     assert "Development" not in (await svc.client.get("/auth/login")).text
+
+
+async def test_functions_of_the_database_do_not_see_the_login(start: Start, postgres_database: str) -> None:
+    run_sql(
+        postgres_database,
+        "CREATE FUNCTION seen() RETURNS text STABLE LANGUAGE sql AS "
+        "$$ SELECT current_setting('request.cookies') || current_setting('request.headers') $$",
+    )
+    async with start() as svc:
+        await sign_up(svc)
+        found = cookies_of(await form(svc, "/auth/login", name="ada", password=PASSWORD))
+        pairs = [line.split(";")[0] for line in found.values()]
+        answer = await svc.client.get("/rest/rpc/seen", headers={"Cookie": "; ".join([*pairs, "theme=dark"])})
+        assert answer.status_code == 200
+        assert "dark" in answer.text
+        assert not any(pair.partition("=")[2] in answer.text for pair in pairs)

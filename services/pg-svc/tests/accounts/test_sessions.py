@@ -33,6 +33,16 @@ async def test_from_signup_to_logout(svc: TestedService) -> None:
     assert (await svc.client.get("/auth/me", headers=bearer(again.json()["access_token"]))).status_code == 200
 
 
+async def test_a_logout_with_what_is_left_of_a_session(svc: TestedService) -> None:
+    for headers in ({}, bearer("a.b.c")):  # the access token is gone, or has expired
+        tokens = await sign_up(svc, f"ada{len(headers)}")
+        left = {"refresh_token": tokens["refresh_token"]}
+        assert (await svc.client.post("/auth/logout", json=left, headers=headers)).status_code == 204
+        assert (await svc.client.post("/auth/refresh", json=left)).status_code == 401
+        me = await svc.client.get("/auth/me", headers=bearer(tokens["access_token"]))
+        assert me.status_code == 401
+
+
 async def test_an_access_token_ends_with_its_session_on_every_address(svc: TestedService) -> None:
     token = (await sign_up(svc))["access_token"]
     assert (await svc.client.get("/rest/todos", headers=bearer(token))).status_code == 200

@@ -18,6 +18,12 @@ from .access import Access, Principal
 ACCESS_COOKIE = "__Host-access"
 DEVELOPMENT_ACCESS_COOKIE = "dev-access"
 """``__Host-`` needs ``Secure``, which not every browser takes from plain http."""
+REFRESH_COOKIE = "__Host-refresh"
+DEVELOPMENT_REFRESH_COOKIE = "dev-refresh"
+CREDENTIALS = frozenset(
+    (ACCESS_COOKIE, DEVELOPMENT_ACCESS_COOKIE, REFRESH_COOKIE, DEVELOPMENT_REFRESH_COOKIE)
+)
+"""Cookies that nobody but the verification itself may see."""
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
 

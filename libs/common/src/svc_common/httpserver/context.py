@@ -31,21 +31,28 @@ class ConnectionContext:
             return cls(address[0], address[0], protocol)
         return cls(address, "0.0.0.0", protocol)  # noqa: S104  # Tornado's stand-in for a Unix socket's peer
 
-    def behind_proxy(self, headers: HTTPHeaders, trusted: Collection[str]) -> ConnectionContext:
+    def behind_proxy(
+        self, headers: HTTPHeaders, trusted: Collection[str], *, forwarded_only: bool = False
+    ) -> ConnectionContext:
         """The client as the proxy in front describes it, in the headers that ``tornado.httpserver`` reads.
 
         The address is ``X-Real-Ip``, or the last of ``X-Forwarded-For`` that is not ``trusted``; the protocol
         is ``X-Scheme`` or the last of ``X-Forwarded-Proto``. What is not an address or protocol is ignored.
+        With ``forwarded_only`` those of ``X-Forwarded-*`` alone: every proxy writes these, and many pass the
+        other two on as a client made them up.
         """
         remote_ip, protocol = self.remote_ip, self.protocol
         ip = remote_ip
         for ip in map(str.strip, reversed(headers.get("X-Forwarded-For", remote_ip).split(","))):
             if ip not in trusted:
                 break
-        ip = headers.get("X-Real-Ip", ip)
+        if not forwarded_only:
+            ip = headers.get("X-Real-Ip", ip)
         if is_valid_ip(ip):
             remote_ip = ip
-        scheme = headers.get("X-Scheme", headers.get("X-Forwarded-Proto", protocol))
+        scheme = headers.get("X-Forwarded-Proto", protocol)
+        if not forwarded_only:
+            scheme = headers.get("X-Scheme", scheme)
         scheme = scheme.rpartition(",")[2].strip()
         if scheme in ("http", "https"):
             protocol = scheme

@@ -144,7 +144,9 @@ class ServerConnection(Wire):
         exchange.head = head
         exchange.close_after = not head.keep_alive or server.no_keep_alive
         if server.xheaders:
-            exchange.context = self.context.behind_proxy(head.headers, server.trusted_downstream)
+            exchange.context = self.context.behind_proxy(
+                head.headers, server.trusted_downstream, forwarded_only=server.forwarded_only
+            )
         self._phase = ADMITTING
         self._told = False
         waiting = self._delegate.headers_received(head.start_line, head.headers)

@@ -48,6 +48,7 @@ class HTTPServer:
         body_timeout: float | None = None,
         max_body_size: int | None = None,
         trusted_downstream: Iterable[str] = (),
+        forwarded_only: bool = False,
     ) -> None:
         self.request_callback = request_callback
         self.no_keep_alive = no_keep_alive
@@ -61,6 +62,7 @@ class HTTPServer:
         self.body_timeout = body_timeout
         self.max_body_size = 100 * 2**20 if max_body_size is None else max_body_size
         self.trusted_downstream = frozenset(trusted_downstream)
+        self.forwarded_only = forwarded_only
         if isinstance(ssl_options, dict) and "certfile" not in ssl_options:
             raise KeyError('missing key "certfile" in ssl_options')
         self._ssl = None if ssl_options is None else ssl_options_to_context(ssl_options, server_side=True)

@@ -11,11 +11,14 @@ from pg_svc.accounts.state import AccountState
 from pg_svc.accounts.users import User
 from svc_common import BadRequest, Forbidden, NotFound, Problem, ServiceHandler, Unauthorized, media_type
 from svc_common.audit import audit
-from svc_common.auth.cookies import access_cookie, cookie
+from svc_common.auth.cookies import (
+    DEVELOPMENT_REFRESH_COOKIE,
+    REFRESH_COOKIE,
+    access_cookie,
+    cookie,
+)
 from svc_common.ratelimit import caller_key
 
-REFRESH_COOKIE = "__Host-refresh"
-DEVELOPMENT_REFRESH_COOKIE = "dev-refresh"
 PAGE_POLICY = (
     "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )

@@ -75,27 +75,29 @@ class LogoutHandler(AccountHandler):
     async def post(self) -> None:
         """End it."""
         fields = self.fields()
-        session, name = await self._session(fields.get("refresh_token") or self.refresh_cookie)
+        session = await self._session(fields.get("refresh_token") or self.refresh_cookie)
         if session is not None:
-            await self.accounts.log_out(session, name, self.client)
+            await self.accounts.log_out(*session, self.client)
         self.forget()
         if self.by_form:
             self.redirect_to("/auth/login")
         else:
             self.no_content()
 
-    async def _session(self, refresh: object) -> tuple[str | None, str]:
+    async def _session(self, refresh: object) -> tuple[str, str] | None:
+        # The refresh token first: the access token may have expired long ago
+        session = await self.accounts.users.session_of(refresh) if isinstance(refresh, str) else None
+        if session is not None:
+            return session
         authenticator = self.context.authenticator
         credential = self.credential(self.request)
-        if credential is None and isinstance(refresh, str):
-            return await self.accounts.users.session_of(refresh), ""
         if credential is None and authenticator.cookie is not None:
             credential = cookie(self.request, authenticator.cookie)
         principal = await authenticator.authenticate(credential)
         if principal is None:
-            return None, ""
+            return None
         sid = principal.claims.get("sid")
-        return (str(sid) if sid is not None else None), principal.name
+        return (str(sid), principal.name) if sid is not None else None
 
 
 class MeHandler(AccountHandler):

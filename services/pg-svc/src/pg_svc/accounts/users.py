@@ -173,11 +173,16 @@ class Users:
         )
         return (row[0], row[1]) if row else None
 
-    async def session_of(self, refresh: str) -> str | None:
-        """The session that a refresh token belongs to."""
-        sql = "SELECT session_id::text FROM storefronts.refresh_tokens WHERE digest = %s"
-        row = await self._database.one("session_get", sql, digest(refresh))
-        return str(row[0]) if row else None
+    async def session_of(self, refresh: str) -> tuple[str, str] | None:
+        """The session that a refresh token belongs to, and its user's name."""
+        row = await self._database.one(
+            "session_get",
+            "SELECT s.id::text, u.name FROM storefronts.refresh_tokens r "
+            "JOIN storefronts.sessions s ON s.id = r.session_id "
+            "JOIN storefronts.users u ON u.id = s.user_id WHERE r.digest = %s",
+            digest(refresh),
+        )
+        return (row[0], row[1]) if row else None
 
     async def sessions(self, user_id: str) -> list[dict[str, Any]]:
         """A user's sessions that are open, the one used last first."""

@@ -32,6 +32,7 @@ from pg_svc.sql.settings import (
 from pg_svc.store.database import Database
 from svc_common import Access, Route, ServiceContext, ServiceHandler
 from svc_common.auth.admission import audit_refusal, audit_use
+from svc_common.auth.cookies import CREDENTIALS
 
 PREFIX = "/rest"
 _METHODS = "GET, POST, PATCH, PUT, DELETE, OPTIONS, HEAD"
@@ -344,7 +345,9 @@ def _name(text: str) -> Name:
 
 
 def _cookies(header: str) -> dict[str, str]:
+    """What functions see of the cookies: not the login, which a function could keep."""
     try:
-        return {name: morsel.value for name, morsel in SimpleCookie(header).items()}
+        cookies = SimpleCookie(header)
+        return {name: morsel.value for name, morsel in cookies.items() if name not in CREDENTIALS}
     except CookieError:
         return {}
