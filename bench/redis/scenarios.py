@@ -47,7 +47,7 @@ WEBDIS_PIPELINE = Request("/GET/bench", pipelined=BATCH)
 
 
 def run(lab: Lab) -> Iterator[Table]:
-    """One command a request, then a hundred, then one message to all who listen."""
+    """One command a request, also at half of the largest rate; a hundred; one message to all who listen."""
     with ExitStack() as stack:
         redis = stack.enter_context(Redis(lab.folder / "redis"))
         _set_value(redis.port)
@@ -66,6 +66,7 @@ def run(lab: Lab) -> Iterator[Table]:
         yield lab.compare(
             "GET of 100 bytes", one_each, [Goal(fastapi, 2), Goal(f"{fastapi}, no log", 2)], unit="command"
         )
+        yield lab.at_half_rate("Latency at half of that rate, GET of 100 bytes", one_each)
         yield lab.compare(
             f"{BATCH} GETs in one request",
             hundred_each,
