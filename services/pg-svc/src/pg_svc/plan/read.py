@@ -83,11 +83,11 @@ def read_plan(
             if path:
                 target(root, table, path, by_relation=by_relation)[0].rows = node_rows
         root.rows = rows
-    _check_aggregates(root, aggregates)
     _expand_stars(schema, root, table, False)
     _name_columns(root)
     _resolve_related_orders(root, table.name)
     _resolve_embed_filters(root)
+    _check_aggregates(root, aggregates)
     lend(root)
     order_arrays(root)
     if not is_write:
