@@ -58,6 +58,7 @@ async def svc(watched: Library) -> AsyncIterator[TestedService]:
         PGRST_JWT_SECRET=SECRET,
         PGRST_DB_POOL="2",
         WATCH_ROWS="20",
+        WATCH_LOG="8",
     ) as running:
         await until_ready(running)
         yield running
@@ -109,29 +110,97 @@ async def test_changes_arrive_and_row_level_security_holds(svc: TestedService) -
 
 
 async def test_coming_back(svc: TestedService) -> None:
+    path = "/rest/diary?order=id&id=neq.1"
     async with _as(svc, "ann") as ann:
-        async with listening(ann, "/rest/diary?order=id") as reader:
-            seen = await reader.next()
-            assert seen.id
-        async with listening(ann, "/rest/diary?order=id", after=seen.id) as reader:
+        async with listening(ann, path) as reader:
+            first = await reader.next()
+            assert (first.event, orjson.loads(first.data)) == ("rows", [])
             await ann.post("/rest/diary", json={"id": 8, "owner": "ann", "entry": "x"})
-            assert (await _next(reader))[0] == "changed"  # nothing was missed, so nothing is repeated
-        async with listening(ann, "/rest/diary?order=id", after=seen.id) as reader:
-            event, rows = await _next(reader)
-            assert event == "rows"
-            assert isinstance(rows, list)
-            assert [row["id"] for row in rows] == [1, 8]
+            added = await reader.next()
+            assert (added.event, added.id != first.id) == ("changed", True)
+        for _ in range(2):  # nothing was missed, so nothing is repeated
+            async with listening(ann, path, after=added.id) as reader:
+                await ann.patch("/rest/diary?id=eq.8", json={"entry": "y"})
+                changed = await reader.next()
+                assert orjson.loads(changed.data) == {"id": 8, "owner": "ann", "entry": "y"}
+                await ann.patch("/rest/diary?id=eq.8", json={"entry": "x"})
+                added = await reader.next()
+        await ann.delete("/rest/diary?id=eq.8")
+        await ann.post("/rest/diary", json={"id": 9, "owner": "ann", "entry": "z"})
+        async with listening(ann, path, after=added.id) as reader:  # what it has missed, and nothing else
+            assert await _next(reader) == ("removed", {"id": 8})
+            last = await reader.next()
+            assert orjson.loads(last.data) == {"id": 9, "owner": "ann", "entry": "z"}
+        async with listening(ann, path, after=first.id) as reader:  # to the middle of what it was told
+            assert await _next(reader) == ("changed", {"id": 9, "owner": "ann", "entry": "z"})
+        await ann.delete("/rest/diary?id=eq.9")
+
+
+async def test_coming_back_while_the_old_connection_still_stands(svc: TestedService) -> None:
+    async with _as(svc, "ann") as ann, listening(ann, "/rest/diary?select=id&order=id") as old:
+        first = await old.next()
+        async with listening(ann, "/rest/diary?select=id&order=id", after=first.id) as new:
+            await ann.post("/rest/diary", json={"id": 8, "owner": "ann", "entry": "x"})
+            assert await _next(new) == await _next(old) == ("changed", {"id": 8})
+            await ann.delete("/rest/diary?id=eq.8")
+            last_old, last_new = await old.next(), await new.next()
+            assert last_old.data == last_new.data == '{"id":8}'
+            assert last_old.id != last_new.id
+        async with listening(ann, "/rest/diary?select=id&order=id", after=last_new.id) as new:
+            await ann.post("/rest/diary", json={"id": 8, "owner": "ann", "entry": "x"})
+            assert await _next(new) == ("changed", {"id": 8})
+        await ann.delete("/rest/diary?id=eq.8")
+
+
+async def test_an_id_that_is_not_known_any_more(svc: TestedService) -> None:
+    path = "/rest/diary?select=id&order=id"
+    async with _as(svc, "ann") as ann:
+        async with listening(ann, path) as reader:
+            first = await reader.next()
+            for number in range(20, 30):  # more than WATCH_LOG
+                await ann.post("/rest/diary", json={"id": number, "owner": "ann", "entry": "x"})
+                last = await reader.next()
+                assert orjson.loads(last.data) == {"id": number}
+        for unknown in (first.id, "nonsense", f"{last.id}0", f"{last.id}.1"):
+            async with listening(ann, path, after=unknown) as reader:
+                event, problem = await _next(reader)
+                assert event == "reset"
+                assert isinstance(problem, dict)
+                assert problem["code"] == "WATCH03"
+                event, rows = await _next(reader)
+                assert (event, rows) == ("rows", [{"id": n} for n in (1, *range(20, 30))])
+        async with listening(ann, path, after=last.id) as reader:  # that one is
+            await ann.delete("/rest/diary?id=gte.20")
+            keys = [(await _next(reader)) for _ in range(10)]
+            assert keys == [("removed", {"id": number}) for number in range(20, 30)]
+
+
+async def test_nobody_continues_where_another_stopped(svc: TestedService) -> None:
+    path = "/rest/diary?select=id"
+    async with _as(svc, "ann") as ann, _as(svc, "bob") as bob, _as(svc, "ann", iat=1) as renewed:
+        async with listening(ann, path) as reader:
+            hers = await reader.next()
+        async with listening(bob, path, after=hers.id) as reader:
+            assert (await _next(reader))[0] == "reset"
+            assert await _next(reader) == ("rows", [{"id": 2}])
+        async with listening(ann, f"{path}&order=id", after=hers.id) as reader:
+            assert (await _next(reader))[0] == "reset"  # another request
+        async with listening(renewed, path, after=hers.id) as reader:  # a new token of the same account
+            await ann.post("/rest/diary", json={"id": 8, "owner": "ann", "entry": "x"})
+            assert await _next(reader) == ("changed", {"id": 8})
         await ann.delete("/rest/diary?id=eq.8")
 
 
 async def test_a_token_that_ends_ends_the_stream(svc: TestedService) -> None:
     async with (
-        _as(svc, "ann", exp=int(time.time()) - 28) as brief,
+        _as(svc, "ann", exp=int(time.time()) - 22) as brief,
         _as(svc, "ann") as ann,
     ):  # 30 s are granted
         async with listening(brief, "/rest/diary") as reader:
             assert (await _next(reader))[0] == "rows"
-            await asyncio.sleep(3)
+            async with asyncio.timeout(60):
+                while (await brief.get("/rest/diary")).status_code == 200:
+                    await asyncio.sleep(0.1)
             await ann.post("/rest/diary", json={"id": 9, "owner": "ann", "entry": "x"})
             event, problem = await _next(reader)
             assert event == "error"

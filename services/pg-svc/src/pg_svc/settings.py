@@ -236,6 +236,11 @@ class PgSettings(AccountSettings):
         5.0, ge=0, description="Seconds between looks whether the catalog changed; 0 for never."
     )
     watch_rows: int = Field(10_000, ge=1, description="Rows that one listener may follow.")
+    watch_log: int = Field(
+        1_000,
+        ge=0,
+        description="Changes that a listener may have missed and still be told of when it comes back.",
+    )
     _app_settings: dict[str, str] = PrivateAttr(default_factory=dict)
     _roles_alone: bool = PrivateAttr(default=False)
 

@@ -2,14 +2,17 @@
 
 Events: ``rows`` (all of them), ``changed`` (a row that is new or different), ``removed`` (the key of a row
 that the request does not find any more) and ``error``, the last one. A listener that comes back with
-``Last-Event-ID`` gets ``rows`` again unless nothing has changed meanwhile.
+``Last-Event-ID`` is told of what is different by now; where that is not known any more it gets ``reset`` and
+``rows``.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
+from hashlib import blake2b
 
+from pg_svc.auth.roles import Caller
 from pg_svc.errors import ApiError
 from pg_svc.handlers.protocol import ProtocolHandler
 from pg_svc.plan.action import plan_action
@@ -25,6 +28,7 @@ from svc_common import Event
 
 _PAUSE = 0.05  # many changes in a row are read once
 _RETRY = 1.0
+_OF_ONE_TOKEN = ("exp", "iat", "jti", "nbf")
 
 
 async def watch_table(handler: ProtocolHandler, address: Address) -> None:
@@ -37,10 +41,21 @@ async def watch_table(handler: ProtocolHandler, address: Address) -> None:
         raise _not_watched(address.name)
     await _check_trigger(handler, reading.table)
     rows = _Rows(handler, request, action.statement)
-    follower = Follower(_key(database.schema, reading))
+    owner = _owner(action.statement, handler.caller())
+    follower = Follower(_key(database.schema, reading), database.watchers.log, owner)
     with database.watchers.following(_tables(reading)) as told:
         first = follower.first(await rows.read(), handler.request.headers.get("Last-Event-ID"))
-        await handler.stream_events(_events(rows, follower, first, told))
+        try:
+            await handler.stream_events(_events(rows, follower, first, told))
+        finally:
+            follower.leave()
+
+
+def _owner(statement: Sql, caller: Caller) -> bytes:
+    """Who listens to what. A new token of the same account is the same listener."""
+    claims = {name: claim for name, claim in caller.claims.items() if name not in _OF_ONE_TOKEN}
+    parts = (statement.text, statement.params, caller.role, sorted(claims.items()))
+    return blake2b(repr(parts).encode("utf-8", "replace"), digest_size=16).digest()
 
 
 async def _events(

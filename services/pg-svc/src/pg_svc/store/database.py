@@ -21,6 +21,7 @@ from pg_svc.store.pool import Pool
 from pg_svc.store.tls import tls_trouble
 from pg_svc.store.transaction import Result, Transaction, run_transaction, stream_transaction
 from pg_svc.watch.hub import CHANNEL, Watchers
+from pg_svc.watch.log import WatchLog
 from svc_common import SettingsError, StoreUnavailable, get_logger
 
 log = get_logger("pg_svc.database")
@@ -31,6 +32,9 @@ SCHEMA_SECONDS = Gauge(
 )
 
 _LONGEST_PAUSE = 1.0
+_GONE_LISTENERS = 20
+"""Listeners that left with all the rows they could follow, and may come back to the middle of them."""
+
 _REST = 1.0
 """Seconds without a question to a replica that was away."""
 
@@ -55,7 +59,9 @@ class Database:
         replica = settings.database_replica_url.get_secret_value()
         self._replica = self._pool(replica) if replica else None
         self._replica_rests_until = 0.0
-        self.watchers = Watchers()
+        self.watchers = Watchers(
+            WatchLog(changes=settings.watch_log, gone_rows=_GONE_LISTENERS * settings.watch_rows)
+        )
         self._schema: Schema | None = None
         self._problem = "the catalog has not been read yet"
         self._reload = asyncio.Event()

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import orjson
 
 from pg_svc.schema.model import Name
+from pg_svc.watch.log import WatchLog
 
 CHANNEL = "storefronts_watch"
 
@@ -16,7 +17,8 @@ CHANNEL = "storefronts_watch"
 class Watchers:
     """Listeners of this process. A notification's payload is ``["SCHEMA", "TABLE"]``."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: WatchLog) -> None:
+        self.log = log
         self._waiting: dict[Name, set[asyncio.Event]] = {}
 
     @contextmanager
