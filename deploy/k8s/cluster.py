@@ -33,7 +33,7 @@ class ClusterError(Exception):
     """kubectl, or the cluster behind it, said no; the text is for the person who asked."""
 
 
-def kubectl(*arguments: str, timeout: float = 330) -> str:
+def kubectl(*arguments: str, timeout: float = 630) -> str:
     """Run kubectl and return what it prints. Raises ClusterError."""
     try:
         done = subprocess.run(

@@ -41,7 +41,7 @@ CALLS = (
     # No upstream is asked: whether the internet can be reached is not what is tried here
     Call("GET", "/weather/openapi.json"),
 )
-TIMEOUT = "300s"
+TIMEOUT = "600s"
 
 
 class Failed(Exception):
