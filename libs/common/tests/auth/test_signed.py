@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from token_issuer import Issuer, as_bearer, shelf
+from token_issuer import Issuer, as_bearer, b64, shelf
 
 from svc_common.testing import TestedService, serving
 
@@ -82,6 +82,17 @@ async def test_alg_none_and_key_confusion(svc: TestedService, issuer: Issuer) ->
         forged += [issuer.forged({"alg": "EdDSA", "kid": kid}, secret) for secret in secrets]
     for token in forged:
         assert await status(svc, token) == 401, token
+
+
+async def test_a_right_signature_under_another_algorithms_name(svc: TestedService, issuer: Issuer) -> None:
+    head, claims, signature = issuer.token().split(".")
+    assert await status(svc, f"{head}.{claims}.{signature}") == 200
+    key = issuer.keys["k1"]
+    assert isinstance(key, ed25519.Ed25519PrivateKey)
+    for algorithm in ("ES256", "Ed25519", "eddsa", None):
+        header = {"kid": "k1", **({"alg": algorithm} if algorithm else {})}
+        signed = f"{b64(json.dumps(header).encode())}.{claims}"
+        assert await status(svc, f"{signed}.{b64(key.sign(signed.encode()))}") == 401, algorithm
 
 
 async def test_a_tampered_token(svc: TestedService, issuer: Issuer) -> None:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import time
+from unittest import mock
 
 from devstack.stores.postgres import run_sql
+from pg_svc.accounts.passwords import Passwords
+from pg_svc.settings import PgSettings
+from svc_common import load_settings
 from svc_common.testing import TestedService
 
 from .conftest import PASSWORD, Start, bearer, log_in, sign_up
@@ -105,3 +111,24 @@ async def test_the_loop_goes_on_while_passwords_are_hashed(start: Start) -> None
         assert served  # the first hash was not waited for
         await asyncio.gather(*logins)
         assert [login.result().status_code for login in logins] == [401] * 4
+
+
+async def test_an_unknown_user_takes_the_same_work(postgres_database: str) -> None:
+    with mock.patch.dict(os.environ, {"DATABASE_URL": postgres_database, "AUTH_MODE": "none"}):
+        passwords = Passwords(load_settings(PgSettings))
+    try:
+        stored = await passwords.hash(PASSWORD)
+
+        async def work(known: str | None, password: str) -> float:
+            """Seconds that the processor works: a busy machine makes no difference."""
+            start = time.process_time()
+            for _ in range(3):
+                assert not (await passwords.verify(known, password)).right
+            return time.process_time() - start
+
+        wrong = await work(stored, "wrong")
+        assert await work(None, "wrong") > wrong / 3
+        assert await work(None, PASSWORD) > wrong / 3
+        assert await work(stored, "x" * 1000) > wrong / 3
+    finally:
+        passwords.close()
