@@ -88,8 +88,9 @@ def run(lab: Lab) -> Iterator[Table]:
 
 def _servers(url: str) -> list[Server]:
     store, port = {"MONGODB_URI": url}, free_port()
-    # The embedded server looks at a whole collection before it gives its first document away
-    patient = {**store, "QUERY_TIMEOUT": "1800"}
+    # The embedded server looks at a whole collection before it gives its first document away, and meanwhile
+    # does not even say that it is there
+    patient = {**store, "QUERY_TIMEOUT": "1800", "STORE_TIMEOUT": "120"}
     gunicorn = ("-m", "gunicorn", "eve_peer:app", "--chdir", str(HERE / "peers"), "-w", "1")
     return [
         service(OURS_NAME, "-m", "mongo_svc", probe=BY_NAME[OURS_NAME][0], **patient),

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+import threading
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import bson
@@ -26,6 +27,8 @@ from svc_common.testing import TestedService, serving
 if TYPE_CHECKING:
     from devstack.pytest_plugin import OwnMongo
 
+T = TypeVar("T")
+
 NDJSON = {"Content-Type": "application/x-ndjson"}
 MERGE = {"Content-Type": "application/merge-patch+json"}
 WRITES = ["insert", "update", "delete", "findAndModify"]
@@ -41,10 +44,10 @@ class Relay:
     def __init__(self, host: str, port: int) -> None:
         self._server = (host, port)
         self._cut = ""
+        self._connections: set[asyncio.Task[None]] = set()
         self._writes: dict[tuple[bytes, int], bytes] = {}
         self.commands: list[dict[str, Any]] = []
         self.cuts = 0
-        self.port = 0
 
     def cut(self, command: str) -> None:
         """Let the server carry out the next ``command``, and close the connection instead of answering."""
@@ -54,7 +57,19 @@ class Relay:
         """The commands with this name."""
         return [each for each in self.commands if next(iter(each)) == command]
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Take a connection."""
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
+
+    async def stop(self) -> None:
+        """End all connections."""
+        for task in self._connections:
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection: a request, its answer, and so on."""
         to_server: asyncio.StreamWriter | None = None
         try:
@@ -100,28 +115,31 @@ async def _message(reader: asyncio.StreamReader) -> bytes:
     return head + await reader.readexactly(struct.unpack("<i", head)[0] - 4)
 
 
-@asynccontextmanager
-async def relayed(url: str) -> AsyncIterator[tuple[Relay, str]]:
-    """A relay in front of the server at ``url``, and the connection string that leads through it."""
+@contextmanager
+def relayed(url: str) -> Iterator[tuple[Relay, str]]:
+    """A relay in front of the server at ``url``, and the connection string that leads through it.
+
+    It has a thread of its own: a driver that says goodbye waits for the answer.
+    """
     parts = urlsplit(url)
     relay = Relay(parts.hostname or "", parts.port or 0)
-    connections: set[asyncio.Task[None]] = set()
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
 
-    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(relay.serve(reader, writer))
-        connections.add(task)
-        task.add_done_callback(connections.discard)
+    def run(coroutine: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(coroutine, loop).result()
 
-    listener = await asyncio.start_server(accept, "127.0.0.1", 0)
-    relay.port = listener.sockets[0].getsockname()[1]
+    listener = run(asyncio.start_server(relay.accept, "127.0.0.1", 0))
+    port = listener.sockets[0].getsockname()[1]
     try:
-        yield relay, f"mongodb://127.0.0.1:{relay.port}{parts.path}?directConnection=true"
+        yield relay, f"mongodb://127.0.0.1:{port}{parts.path}?directConnection=true&serverMonitoringMode=poll"
     finally:
-        listener.close()
-        for task in connections:
-            task.cancel()
-        await asyncio.gather(*connections, return_exceptions=True)
-        await listener.wait_closed()
+        loop.call_soon_threadsafe(listener.close)
+        run(relay.stop())
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
 
 def _set(client: MongoClient[dict[str, Any]], url: str) -> str:
@@ -192,11 +210,9 @@ async def test_requests_wait_for_a_server_that_starts_again(own_mongo: OwnMongo)
 @pytest.fixture
 async def wire(mongo_database: str) -> AsyncIterator[tuple[Relay, TestedService]]:
     """A relay, and the service behind it."""
-    async with (
-        relayed(mongo_database) as (relay, url),
-        serving(service, MONGODB_URI=url, STORE_TIMEOUT="30") as svc,
-    ):
-        yield relay, svc
+    with relayed(mongo_database) as (relay, url):
+        async with serving(service, MONGODB_URI=url, STORE_TIMEOUT="30") as svc:
+            yield relay, svc
 
 
 async def test_a_write_whose_answer_is_lost_is_done_once(wire: tuple[Relay, TestedService]) -> None:
