@@ -95,7 +95,7 @@ async def _rest(client: socket.socket) -> bytes:
 
 
 async def test_pushed_events_arrive_in_order() -> None:
-    async with asyncio.timeout(20), serving(service) as svc:
+    async with asyncio.timeout(60), serving(service) as svc:
         state: Desk = svc.context.state
         async with listening(svc.client, "/v1/pushed") as one, listening(svc.client, "/v1/pushed") as other:
             for reader in (one, other):
@@ -108,7 +108,7 @@ async def test_pushed_events_arrive_in_order() -> None:
 
 
 async def test_who_reads_late_gets_everything_in_order() -> None:
-    async with asyncio.timeout(20), serving(service) as svc:
+    async with asyncio.timeout(60), serving(service) as svc:
         state: Desk = svc.context.state
         async with not_reading(svc, "/v1/pushed") as client:
             await state.joined.wait()
@@ -126,7 +126,7 @@ async def test_who_reads_late_gets_everything_in_order() -> None:
 
 
 async def test_who_falls_too_far_behind_is_told_so() -> None:
-    async with asyncio.timeout(20), serving(service) as svc:
+    async with asyncio.timeout(60), serving(service) as svc:
         state: Desk = svc.context.state
         async with not_reading(svc, "/v1/pushed") as client:
             await state.joined.wait()
@@ -142,7 +142,7 @@ async def test_who_falls_too_far_behind_is_told_so() -> None:
 async def test_who_reads_nothing_is_cut_off(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("svc_common.streams.HEARTBEAT_SECONDS", 0.05)
     monkeypatch.setattr("svc_common.streams.SLOW_READER_SECONDS", 0.1)
-    async with asyncio.timeout(20), serving(service) as svc:
+    async with asyncio.timeout(60), serving(service) as svc:
         state: Desk = svc.context.state
         async with not_reading(svc, path) as client:
             if path == "/v1/pushed":
@@ -160,7 +160,7 @@ async def test_who_reads_nothing_is_cut_off(path: str, monkeypatch: pytest.Monke
 async def test_all_streams_have_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("svc_common.streams.HEARTBEAT_SECONDS", 0.02)
     monkeypatch.setattr("svc_common.streams.AT_ONCE", 2)
-    async with asyncio.timeout(20), serving(service) as svc, asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), serving(service) as svc, asyncio.TaskGroup() as group:
         for _ in range(5):
             group.create_task(_hear_beats(svc))
 
@@ -173,7 +173,7 @@ async def _hear_beats(svc: TestedService) -> None:
 
 
 async def test_all_streams_say_goodbye() -> None:
-    async with asyncio.timeout(20), serving(service) as svc:
+    async with asyncio.timeout(60), serving(service) as svc:
         reads = [asyncio.create_task(svc.client.get("/v1/pushed")) for _ in range(5)]
         while svc.context.streams < 5:
             await asyncio.sleep(0)

@@ -39,7 +39,7 @@ class Client:
 
     async def answer(self, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
         """The next answer: its status, headers (names in lower case) and body."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin1")
             line, *fields = head[:-4].split("\r\n")
             headers = {name.lower(): value for name, value in (field.split(": ", 1) for field in fields)}
@@ -55,15 +55,15 @@ class Client:
             return status, headers, body
 
     async def _chunks(self) -> bytes:
-        body = b""
+        pieces = []
         while size := int(await self.reader.readuntil(b"\r\n"), 16):
-            body += (await self.reader.readexactly(size + 2))[:-2]
+            pieces.append((await self.reader.readexactly(size + 2))[:-2])
         assert await self.reader.readexactly(2) == b"\r\n"
-        return body
+        return b"".join(pieces)
 
     async def rest(self) -> bytes:
         """All that comes until the server closes."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return await self.reader.read()
 
     async def leave(self) -> None:
@@ -123,7 +123,7 @@ def until() -> Callable[[Callable[[], bool]], Any]:
     """``await until(lambda: ...)``: wait for something that happens in this process."""
 
     async def wait(condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not condition():
                 await asyncio.sleep(0.005)
 
