@@ -13,6 +13,7 @@ from pg_svc.schema.model import Name
 from pg_svc.schema.views import column_origins, resolve_origins
 from pg_svc.watch.follower import Follower
 from pg_svc.watch.hub import Watchers
+from pg_svc.watch.log import WatchLog
 
 
 def test_hints() -> None:
@@ -67,7 +68,8 @@ ROWS = st.dictionaries(st.integers(0, 9), st.text(max_size=3))
 
 @given(st.lists(ROWS, min_size=1, max_size=6))
 def test_a_listener_who_applies_the_events_has_the_rows(states: list[dict[int, str]]) -> None:
-    follower = Follower(["id"])
+    log = WatchLog(changes=100, gone_rows=100)
+    follower = Follower(["id"], log, b"owner")
     texts = [[orjson.dumps({"id": k, "v": v}).decode() for k, v in state.items()] for state in states]
     (first,) = follower.first(texts[0], None)
     mine = {row["id"]: row["v"] for row in orjson.loads(first.data)}
@@ -84,11 +86,26 @@ def test_a_listener_who_applies_the_events_has_the_rows(states: list[dict[int, s
         if events:
             assert [event.id for event in events[:-1]] == [None] * (len(events) - 1)
             assert tags.setdefault(events[-1].id, state) == state
-    assert Follower(["id"]).first(texts[-1], "unknown") != []
+    follower.leave()
+    for tag, state in reversed(tags.items()):  # whoever comes back after any of the events, too
+        again = Follower(["id"], log, b"owner")
+        mine = dict(state)
+        for event in again.first(texts[-1], tag):
+            data = orjson.loads(event.data)
+            if event.event == "removed":
+                del mine[data["id"]]
+            else:
+                assert event.event == "changed"
+                mine[data["id"]] = data["v"]
+        assert mine == states[-1]
+        again.leave()
+    unknown = Follower(["id"], log, b"owner").first(texts[-1], "unknown")
+    assert [event.event for event in unknown] == ["reset", "rows"]
 
 
 def test_only_those_who_follow_a_table_are_told() -> None:
-    watchers, films, books = Watchers(), Name("a", "films"), Name("a", "books")
+    watchers = Watchers(WatchLog(changes=0, gone_rows=0))
+    films, books = Name("a", "films"), Name("a", "books")
     with watchers.following([films, books]) as both, watchers.following([books]) as one:
         watchers.tell('["a", "films"]')
         assert (both.is_set(), one.is_set()) == (True, False)

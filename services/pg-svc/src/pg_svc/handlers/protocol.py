@@ -17,8 +17,9 @@ from pg_svc.configuration import Configuration
 from pg_svc.errors import ApiError, unsupported_method
 from pg_svc.plan.action import Action, Limits, plan_action
 from pg_svc.plan.memo import PlanMemo
+from pg_svc.plan.shape import shape_of, takes_values, with_values
 from pg_svc.render import Answer
-from pg_svc.request.api import FUNCTION, Address, ApiRequest, check_method, parse_request
+from pg_svc.request.api import FUNCTION, TABLE, Address, ApiRequest, check_method, parse_request
 from pg_svc.schema.model import Name, Schema
 from pg_svc.settings import PgSettings
 from pg_svc.sql.builder import Sql
@@ -139,15 +140,17 @@ class ProtocolHandler(ServiceHandler[RestState]):
 
     # -- understanding and telling ------------------------------------------------------------------
 
-    def understand(self, address: Address, accept: str | None = None) -> ApiRequest:
-        """The request, parsed. ``accept`` takes the header's place."""
+    def understand(
+        self, address: Address, *, accept: str | None = None, query: str | None = None
+    ) -> ApiRequest:
+        """The request, parsed. ``accept`` takes the header's place, ``query`` that of its own query."""
         settings, headers = self.state.settings, self.lowered_headers()
         if accept is not None:
             headers = {**headers, "accept": accept}
         return parse_request(
             self.request.method or "",
             address,
-            self.request.query,
+            self.request.query if query is None else query,
             headers,
             self.request.body,
             exposed=settings.pgrst_db_schemas,
@@ -156,18 +159,45 @@ class ProtocolHandler(ServiceHandler[RestState]):
 
     def planned(self, address: Address, schema: Schema) -> tuple[ApiRequest, Action]:
         """The request, and what to do for it; remembered, where it is a short read."""
-        method = self.request.method or ""
-        memo = self.state.memo
-        key = memo.key(method, address, self.request.query, self.lowered_headers())
+        method, query, state = self.request.method or "", self.request.query, self.state
+        memo, headers = state.memo, self.lowered_headers()
+        key = memo.key(method, address, query, headers)
         found = memo.find(schema, key)
         if found is not None:
             self.stamp("parse")
             return found
+        if key is not None and address.kind == TABLE:
+            shape, values = shape_of(query)
+            if values:
+                shaped = self._shaped(address, schema, shape, values)
+                if shaped is not None:
+                    return shaped
         request = self.understand(address)
         self.stamp("parse")
-        action = plan_action(schema, request, self.state.limits)
+        action = plan_action(schema, request, state.limits)
         memo.keep(schema, key, request, action)
         return request, action
+
+    def _shaped(
+        self, address: Address, schema: Schema, shape: str, values: dict[str, str]
+    ) -> tuple[ApiRequest, Action] | None:
+        """What there is to do for all queries of a shape, with the values of this one; None if it errs."""
+        memo = self.state.memo
+        key = memo.key(self.request.method or "", address, shape, self.lowered_headers())
+        found = memo.find(schema, key)
+        if found is None:
+            try:
+                request = self.understand(address, query=shape)
+                action = plan_action(schema, request, self.state.limits)
+            except ApiError:
+                return None  # in the request's own words
+            if not takes_values(action, values):
+                return None
+            found = request, action
+            memo.keep(schema, key, *found)
+        self.stamp("parse")
+        request, action = found
+        return request, with_values(action, values)
 
     def lowered_headers(self) -> dict[str, str]:
         """The request's headers under lower-case names; what is not ASCII is read as UTF-8."""
