@@ -10,7 +10,9 @@ from typing import Protocol
 
 from svc_common import BadRequest, PayloadTooLarge
 
-_STRUCTURE = re.compile(rb'["{}\[\],]')
+# A whole string, or one mark; a string that is not whole yet is a mark by itself
+_STRUCTURE = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["{}\[\],]', re.DOTALL)
+_QUOTE = 0x22
 _STRING_END = re.compile(rb'["\\]')
 
 
@@ -63,26 +65,31 @@ class Items:
         self._rest += data
         items: list[bytes] = []
         begin = 0
-        while self._leave_string() and (match := _STRUCTURE.search(self._rest, self._at)) is not None:
-            mark, self._at = match.group(), match.end()
-            if self._depth == 0:
-                self._begin_array(mark, match.start())
-                begin = match.end()
-            elif mark == b'"':
-                self._in_string = True
-            elif mark in b"{[":
-                self._depth += 1
-            elif mark in b"}]":
-                self._depth -= 1
+        if self._leave_string():
+            for match in _STRUCTURE.finditer(self._rest, self._at):
+                mark = match.group()
                 if self._depth == 0:
-                    if mark == b"}":
-                        raise BadRequest("The array ends with a brace.")
-                    self._add(items, self._rest[begin : match.start()], last=True)
+                    self._begin_array(mark, match.start())
                     begin = match.end()
-                    self._done = True
-            elif self._depth == 1:
-                self._add(items, self._rest[begin : match.start()], last=False)
-                begin = match.end()
+                elif mark[0] == _QUOTE:
+                    self._in_string = len(mark) == 1
+                    self._at = match.end()
+                elif mark in b"{[":
+                    self._depth += 1
+                elif mark in b"}]":
+                    self._depth -= 1
+                    if self._depth == 0:
+                        if mark == b"}":
+                            raise BadRequest("The array ends with a brace.")
+                        self._add(items, self._rest[begin : match.start()], last=True)
+                        begin = match.end()
+                        self._done = True
+                elif self._depth == 1:
+                    self._add(items, self._rest[begin : match.start()], last=False)
+                    begin = match.end()
+                if self._in_string:  # to the end of what is here
+                    self._leave_string()
+                    break
         if not self._in_string:
             self._at = len(self._rest)
         self._rest = self._rest[begin:]
