@@ -82,6 +82,10 @@ async def _count(svc: TestedService, path: str, **headers: str) -> Any:
     return len(answer.json()) if answer.status_code == 200 else answer.json()["code"]
 
 
+async def _tells(svc: TestedService, path: str, headers: dict[str, str]) -> bool:
+    return "details" in (await svc.client.get(f"/rest{path}", headers=headers)).json()
+
+
 async def test_the_role_s_settings_come_before_the_environment_s(login: Login) -> None:
     login.says("db_schemas", "library, archive")
     login.says("db_max_rows", "3")
@@ -133,6 +137,42 @@ async def test_reloading(login: Login) -> None:
         login.says("db_plan_enabled", "true")
         login.tell()
         await _until(lambda: _is(_count(svc, "/authors?id=gt.0"), 3))
+
+
+async def test_no_word_of_the_database_is_lost_among_doubts(login: Login) -> None:
+    login.says("db_schemas", "library")
+    async with login.serving() as svc:
+
+        async def doubt() -> None:
+            while True:
+                await _count(svc, "/nothing")  # the catalog is looked at: it may be new
+
+        doubting = [asyncio.create_task(doubt()) for _ in range(3)]
+        try:
+            for _ in range(4):
+                for schema, found in (("archive", "PGRST205"), ("library", 3)):
+                    login.says("db_schemas", schema)
+                    login.tell()
+                    await _until(lambda found=found: _is(_count(svc, "/authors"), found))  # type: ignore[misc]
+        finally:
+            for task in doubting:
+                task.cancel()
+            await asyncio.gather(*doubting, return_exceptions=True)
+
+
+async def test_errors_say_what_the_configuration_lets_them(login: Login) -> None:
+    login.says("db_schemas", "library")
+    login.says("client_error_verbosity", "minimal")
+    beyond = {"Prefer": "count=exact", "Range": "9-"}
+    async with login.serving() as svc:
+        for path, code in (("/nothing", "PGRST205"), ("/authors", "PGRST103"), ("/rpc/numbers", "PGRST103")):
+            answer = await svc.client.get(f"/rest{path}", headers=beyond)
+            assert answer.json().keys() == {"code", "message"}, path
+            assert answer.json()["code"] == code
+        login.says("client_error_verbosity", "verbose")
+        login.tell()
+        await _until(lambda: _tells(svc, "/authors", beyond))
+        await _until(lambda: _tells(svc, "/nothing", beyond))
 
 
 async def test_statements_are_prepared_or_not(login: Login) -> None:

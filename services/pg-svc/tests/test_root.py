@@ -72,6 +72,10 @@ async def test_it_can_ignore_privileges(library: Library) -> None:
 async def test_it_can_be_disabled(library: Library) -> None:
     document = await _root(library, status=404, PGRST_OPENAPI_MODE="disabled")
     assert document["code"] == "PGRST126"
+    document = await _root(
+        library, status=404, PGRST_OPENAPI_MODE="disabled", PGRST_DB_ROOT_SPEC="library.whoami"
+    )
+    assert document["code"] == "PGRST126"
 
 
 async def test_it_names_the_proxy_and_the_token(library: Library) -> None:

@@ -78,11 +78,13 @@ def read_headers(output: Output, preferences: Preferences, *, location: str, pro
     ]
 
 
-def read_answer(rows: RowSet, offset: int, headers: Headers, *, is_head: bool) -> Answer:
+def read_answer(
+    rows: RowSet, offset: int, headers: Headers, *, is_head: bool, verbose: bool = True
+) -> Answer:
     """Of GET and HEAD on a table, with its ``read_headers``."""
     status = range_status(offset, rows.page, rows.total)
     shown = ("Content-Range", content_range(offset, offset + rows.page - 1, rows.total))
-    body = out_of_bounds(offset, rows.total) if status == 416 else rows.body
+    body = out_of_bounds(offset, rows.total, verbose=verbose) if status == 416 else rows.body
     return _overridden(rows, Answer(status, [shown, *headers], b"" if is_head else body, own=True))
 
 
@@ -144,6 +146,7 @@ def call_answer(
     is_void: bool,
     profile: str | None,
     is_head: bool,
+    verbose: bool = True,
 ) -> Answer:
     """Of a function's call."""
     status = range_status(asked.offset, rows.page, rows.total)
@@ -154,7 +157,7 @@ def call_answer(
     if is_void:
         return _overridden(rows, Answer(204, headers))
     headers += _content(output, profile)
-    body = out_of_bounds(asked.offset, rows.total) if status == 416 else rows.body
+    body = out_of_bounds(asked.offset, rows.total, verbose=verbose) if status == 416 else rows.body
     return _overridden(rows, Answer(status, headers, b"" if is_head else body))
 
 

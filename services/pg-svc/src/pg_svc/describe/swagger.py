@@ -68,7 +68,7 @@ def swagger(
         "produces": [*_MIMES, media.CSV],
         "externalDocs": {
             "description": "PostgREST Documentation",
-            "url": "https://postgrest.org/en/stable/references/api.html",
+            "url": "https://postgrest.org/en/v16/references/api.html",
         },
         "paths": {
             "/": _root_path(),

@@ -79,6 +79,7 @@ class RestState:
             settings.pgrst_db_aggregates_enabled,
             settings.pgrst_db_plan_enabled,
             settings.pgrst_url_use_legacy_target_names,
+            settings.pgrst_client_error_verbosity == "verbose",
         )
 
 

@@ -26,6 +26,9 @@ class RootHandler(RestHandler):
         """The document of the exposed schema, or what the root function says instead."""
         schema = self.state.database.schema
         settings = self.state.settings
+        if settings.pgrst_openapi_mode == "disabled":
+            self.caller()
+            raise openapi_disabled()
         if settings.pgrst_db_root_spec:
             await self.respond(Address(FUNCTION, settings.pgrst_db_root_spec.rpartition(".")[2]))
             return
@@ -36,8 +39,6 @@ class RootHandler(RestHandler):
         form = next((wanted.name for wanted in request.accepted if wanted.name in _DESCRIBED_AS), None)
         if form is None:
             raise not_acceptable([wanted.mime for wanted in request.accepted])
-        if settings.pgrst_openapi_mode == "disabled":
-            raise openapi_disabled()
         self.stamp("plan")
         transaction = Transaction(
             prologue=self.prologue(caller, request.schema, schema),

@@ -54,6 +54,7 @@ class Limits:
     aggregates: bool = False
     plans: bool = False
     by_relation: bool = True
+    verbose: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ def _read(schema: Schema, request: ApiRequest, table: Name, limits: Limits) -> A
 
     def answer(rows: RowSet) -> Answer:
         _check_single(output, rows)
-        return read_answer(rows, offset, headers, is_head=is_head)
+        return read_answer(rows, offset, headers, is_head=is_head, verbose=limits.verbose)
 
     estimate = None
     if preferences.count in ("planned", "estimated"):
@@ -228,6 +229,7 @@ def _call(schema: Schema, request: ApiRequest, limits: Limits) -> Action:
             is_void=routine.is_void,
             profile=request.profile,
             is_head=request.is_head,
+            verbose=limits.verbose,
         )
 
     read_only = request.reads or routine.volatility in ("s", "i")

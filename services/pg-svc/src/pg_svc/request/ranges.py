@@ -55,6 +55,7 @@ def range_status(first: int, rows: int, total: int | None) -> int:
     return 206 if rows < total else 200
 
 
-def out_of_bounds(first: int, total: int | None) -> bytes:
+def out_of_bounds(first: int, total: int | None, *, verbose: bool = True) -> bytes:
     """The body of a 416."""
-    return bad_range(f"An offset of {first} was requested, but there are only {total or 0} rows.").body()
+    problem = bad_range(f"An offset of {first} was requested, but there are only {total or 0} rows.")
+    return problem.body(verbose)

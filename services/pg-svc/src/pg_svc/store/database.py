@@ -209,6 +209,7 @@ class Database:
         """One connection's life. It ends with an exception, always."""
         settings = self._settings
         session = await self._connect()
+        told = asyncio.ensure_future(session.notification())
         try:
             if settings.migrate == "auto":
                 await migrate(session, packaged_migrations())
@@ -218,7 +219,13 @@ class Database:
             await self._load(session, await self._proposed(session))
             self.watchers.tell_all()  # nobody listened for a while
             while True:
-                changed = await self._wait_for_change(session)
+                await self._wait_for_word(told)
+                if told.done():
+                    heard = told.result()
+                    told = asyncio.ensure_future(session.notification())
+                    changed = self._heard(*heard)
+                else:
+                    changed = await self._looked(session)
                 if changed == _CONFIGURATION:
                     await self._load(session, await self._proposed(session))
                 elif changed == _SCHEMA:
@@ -234,6 +241,8 @@ class Database:
             raise
         finally:
             session.close()
+            told.cancel()
+            await asyncio.gather(told, return_exceptions=True)
 
     def _fail(self, reason: str) -> None:
         self._problem = "the catalog cannot be read"
@@ -280,23 +289,28 @@ class Database:
             seconds=round(seconds, 3),
         )
 
-    async def _wait_for_change(self, session: Session) -> str | None:
-        """Wait for a notification, a doubt or the next look. What must be read; None for nothing."""
-        told = asyncio.ensure_future(session.notification())
+    async def _wait_for_word(self, told: asyncio.Future[tuple[str, str]]) -> None:
+        """Wait for the next notification, a doubt or the next look.
+
+        ``told`` is not cancelled for a doubt: a notification that has just arrived would be lost.
+        """
         doubted = asyncio.ensure_future(self._reload.wait())
         pause = self._settings.schema_poll or None
         try:
-            done, _ = await asyncio.wait((told, doubted), timeout=pause, return_when=asyncio.FIRST_COMPLETED)
-            if told in done:
-                channel, payload = told.result()
-                if channel == CHANNEL:
-                    self.watchers.tell(payload)
-                    return None
-                return _TOLD.get(payload)
+            await asyncio.wait((told, doubted), timeout=pause, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for waiting in (told, doubted):
-                waiting.cancel()
-            await asyncio.gather(told, doubted, return_exceptions=True)
+            doubted.cancel()
+            await asyncio.gather(doubted, return_exceptions=True)
+
+    def _heard(self, channel: str, payload: str) -> str | None:
+        """What must be read after a notification; None for nothing."""
+        if channel == CHANNEL:
+            self.watchers.tell(payload)
+            return None
+        return _TOLD.get(payload)
+
+    async def _looked(self, session: Session) -> str | None:
+        """What must be read after a doubt; None for nothing."""
         self._reload.clear()
         if self._schema is not None and await read_fingerprint(session) == self._schema.fingerprint:
             return None
