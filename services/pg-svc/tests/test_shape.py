@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pg_svc.plan.shape import shape_of
@@ -68,6 +68,7 @@ _REST = st.sampled_from(["", "&select=id", "&order=id.desc", "&limit=2", "&selec
 _PREFER = st.sampled_from([{}, {"Prefer": "count=exact"}, {"Prefer": "count=planned"}, {"Range": "1-2"}])
 
 
+@settings(deadline=None)
 @given(st.lists(_FILTER, min_size=1, max_size=3), _REST, _PREFER)
 def test_the_answer_is_that_of_a_plan_of_its_own(
     client: httpx.Client, filters: list[tuple[str, str, str]], rest: str, headers: dict[str, str]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pg_svc.watch.log import Digests, WatchLog
@@ -11,6 +11,7 @@ _ROWS = st.dictionaries(st.sampled_from([b"a", b"b", b"c", b"d"]), st.sampled_fr
 OWNER = b"ann, her diary"
 
 
+@settings(deadline=None)
 @given(st.lists(_ROWS, min_size=1, max_size=12), st.integers(0, 20))
 def test_every_event_that_is_remembered_leads_to_what_was_known_after_it(
     states: list[Digests], most: int
