@@ -85,7 +85,7 @@ class Wire(asyncio.Protocol):
             return future
         if not self._outgoing:
             self._loop.call_soon(self._write)
-        self._outgoing.extend(_pack(command) for command in commands)
+        self._outgoing += map(_pack, commands)
         if fenced:
             self._outgoing.append(_pack((b"ECHO", self._secret)))
         self._waiting.append(_Waiter(future, len(commands) + fenced, self._loop.time(), fenced))

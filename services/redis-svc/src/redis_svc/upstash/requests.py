@@ -90,12 +90,10 @@ def _command(value: Any) -> Command:
         raise RequestError("ERR a command is an array of its name and arguments")
     if not value:
         raise RequestError("ERR empty command")
-    return [_argument(item) for item in value]
+    return [item.encode() if type(item) is str else _argument(item) for item in value]
 
 
 def _argument(value: Any) -> bytes:
-    if type(value) is str:
-        return value.encode()
     if value is True:
         return b"true"
     if value is False:
