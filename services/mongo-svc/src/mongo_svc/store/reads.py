@@ -67,7 +67,9 @@ class NamedReads:
                 if isinstance(answer, _AskAlone):
                     return await self._find_one(collection, name, reading)
         except TimeoutError:
-            raise StoreUnavailable(STORE, BUSY if self._connection.busy else "") from None
+            raise StoreUnavailable(
+                STORE, BUSY if self._connection.busy else self._connection.trouble
+            ) from None
         if isinstance(answer, Exception):
             raise answer.with_traceback(None)
         return answer
