@@ -117,7 +117,7 @@ def summary(plan: Plan, layout: Layout, seconds: float, unready: Sequence[str]) 
         say(f"  {line}")
     say()
     if plan.asks_for_token:
-        say("Requests need a token: export TOKEN=… with one of the secrets in AUTH_TOKENS.")
+        say("Requests need a token: export TOKEN=… with a secret of AUTH_TOKENS, or with what a login gives.")
     elif plan.open_by_default:
         say("AUTH_MODE=none: everyone on this machine may do everything. Set AUTH_TOKENS to ask for tokens.")
     say(f"Logs are in {shown_path(layout.logs)}. Ctrl-C stops everything; the data stay.")
