@@ -54,6 +54,7 @@ log = get_logger("svc_common.lifecycle")
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 _BODILESS = (204, 304)
+_PLAIN_INIT = RequestHandler.__init__  # tracing puts a function of its own around it
 _CLIENT_CLOSED_REQUEST = 499  # nginx's status for a client that did not wait; it is only ever logged
 
 
@@ -74,7 +75,7 @@ class RequestLifecycle(RequestHandler):
     def __init__(self, application: Application, request: HTTPServerRequest, **kwargs: Any) -> None:
         self.context: ServiceContext = application.settings["context"]
         """The running service."""
-        if isinstance(self, WebSocketHandler):
+        if isinstance(self, WebSocketHandler) or RequestHandler.__init__ is not _PLAIN_INIT:
             super().__init__(application, request, **kwargs)
             return
         # As RequestHandler's own, but for the names that templates may use: 1.5 µs, and a cycle each time

@@ -35,11 +35,16 @@ def free_port() -> int:
     raise RuntimeError("there is no free port")
 
 
+def _python_path(*paths: str | None) -> dict[str, str]:
+    known = [path for path in paths if path]
+    return {"PYTHONPATH": os.pathsep.join(known)} if known else {}
+
+
 class ServiceProcess:
     """``python -m MODULE`` on free ports, as a context manager.
 
-    The process gets ``environment`` and, of the test's own, only HTTP_SERVER and PYTHONPATH. ``log`` is what
-    it has written to stderr so far. Leaving the block ends it; a test that cares about its exit calls
+    The process gets ``environment`` and, of the test's own, only HTTP_SERVER and PYTHONPATH (behind the one in
+    ``environment``). ``log`` is what it has written to stderr so far. Leaving the block ends it; a test that cares about its exit calls
     ``stop``.
     """
 
@@ -52,8 +57,9 @@ class ServiceProcess:
             "PYTHONWARNINGS": "error",
             "AUTH_MODE": "none",
             "LOG_FORMAT": "json",
-            **{name: os.environ[name] for name in ("HTTP_SERVER", "PYTHONPATH") if name in os.environ},
+            **{name: os.environ[name] for name in ("HTTP_SERVER",) if name in os.environ},
             **environment,
+            **_python_path(environment.get("PYTHONPATH"), os.environ.get("PYTHONPATH")),
             "SERVER_PORT": str(self.port),
             "ADMIN_PORT": str(self.admin_port),
         }
