@@ -43,9 +43,9 @@ def _python_path(*paths: str | None) -> dict[str, str]:
 class ServiceProcess:
     """``python -m MODULE`` on free ports, as a context manager.
 
-    The process gets ``environment`` and, of the test's own, only HTTP_SERVER and PYTHONPATH (behind the one in
-    ``environment``). ``log`` is what it has written to stderr so far. Leaving the block ends it; a test that cares about its exit calls
-    ``stop``.
+    The process gets ``environment`` and, of the test's own, only HTTP_SERVER and PYTHONPATH (behind what
+    ``environment`` has there). ``log`` is what it has written to stderr so far. Leaving the block ends it; a
+    test that cares about its exit calls ``stop``.
     """
 
     def __init__(self, module: str, **environment: str) -> None:
