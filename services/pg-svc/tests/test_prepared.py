@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -141,8 +142,9 @@ async def test_the_schema_changes_under_a_prepared_statement(svc: TestedService,
         "CREATE TABLE library.changing AS SELECT 1 AS id, 'a' AS word;"
         "GRANT SELECT ON library.changing TO pgsvc_anon; NOTIFY pgrst"
     )
-    while (answer := await svc.client.get(path)).status_code == 404:
-        pass
+    async with asyncio.timeout(30):
+        while (await svc.client.get(path)).status_code == 404:
+            await asyncio.sleep(0.02)
     for _ in range(OFTEN + 2):
         answer = await svc.client.get(path)
     assert answer.json() == [{"id": 1, "word": "a"}]
