@@ -1,8 +1,8 @@
 """Prometheus metrics of every service. Labels are route patterns and status classes, never raw addresses.
 
 What each request and each call to a store changes is added up in plain numbers and goes to prometheus_client
-when it is asked for, or once a second. Each number there has a lock of its own: for the six of a request
-6 µs, against 0.8 µs here.
+when it is asked for; at once where several workers share their numbers. Each number there has a lock of its
+own: for the six of a request 6 µs, against 0.8 µs here.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import REGISTRY, Collector
 
 MULTIPROCESS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+_SEVERAL_WORKERS = MULTIPROCESS_VARIABLE in os.environ  # any of them may be asked for the numbers of all
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -105,6 +106,8 @@ class _Series:
         self._count += 1
         self._seconds += seconds
         self._buckets[bisect_left(self._limits, seconds)] += 1
+        if _SEVERAL_WORKERS:
+            self.settle()
 
     def settle(self) -> None:
         """Hand over what has come together."""
@@ -164,10 +167,7 @@ def observe_in_flight(service: str, count: Callable[[], int] | None) -> None:
 
 
 async def measure_loop_lag(service: str, interval: float = 1.0) -> None:
-    """Keep the loop-lag gauge up to date until cancelled, and everything else with it.
-
-    Another worker may be asked for the metrics of all.
-    """
+    """Keep the loop-lag gauge up to date until cancelled, and what else another worker may be asked for."""
     gauge = LOOP_LAG.labels(service)
     loop = asyncio.get_running_loop()
     while True:
