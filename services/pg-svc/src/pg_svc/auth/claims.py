@@ -14,12 +14,12 @@ from functools import reduce
 from typing import Any
 
 import orjson
-
-from pg_svc.auth.jsonpath import parse_query
+from jsonpath import JSONPathEnvironment, JSONPathError
 
 ClaimPath = Callable[[Any], Any]
 """From a token's claims to what the path leads to; None where that is nothing."""
 
+_JSONPATH = JSONPathEnvironment(strict=True)
 _STEP = re.compile(
     r"""\.(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[\w$@-]+))
       | \[(?P<index>\d+)\]
@@ -41,10 +41,10 @@ def parse_claim_path(text: str) -> ClaimPath:
     if not text.startswith("$"):
         return _older_path(text)
     try:
-        query = parse_query(text)
-    except ValueError as error:
-        raise ValueError(f"PGRST_JWT_ROLE_CLAIM_KEY: {error}") from None
-    return lambda claims: next(iter(query(claims)), None)
+        query = _JSONPATH.compile(text)
+    except JSONPathError as error:
+        raise ValueError(f"PGRST_JWT_ROLE_CLAIM_KEY: {text!r} is not a JSONPath query: {error.args[0]}") from None
+    return lambda claims: next(iter(query.findall(claims)), None)
 
 
 def role_in(claims: Any, path: ClaimPath) -> str | None:
