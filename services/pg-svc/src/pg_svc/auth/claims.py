@@ -43,7 +43,9 @@ def parse_claim_path(text: str) -> ClaimPath:
     try:
         query = _JSONPATH.compile(text)
     except JSONPathError as error:
-        raise ValueError(f"PGRST_JWT_ROLE_CLAIM_KEY: {text!r} is not a JSONPath query: {error.args[0]}") from None
+        raise ValueError(
+            f"PGRST_JWT_ROLE_CLAIM_KEY: {text!r} is not a JSONPath query: {error.args[0]}"
+        ) from None
     return lambda claims: next(iter(query.findall(claims)), None)
 
 
