@@ -173,9 +173,11 @@ def test_other_database(redis_url):
 
 
 INTERRUPTED = """
+import gc
 import time
 
 def test_long(postgres, redis_server, mongo):
+    gc.disable()  # an interrupt inside of a callback of the collector, as Hypothesis has one, would be lost
     print("PIDS", postgres.pid, redis_server.pid, mongo.pid, flush=True)
     time.sleep(120)
 """

@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 from pg_svc.accounts.routes import account_routes
 from pg_svc.accounts.state import AccountState, open_accounts
 from pg_svc.configuration import Configuration
-from pg_svc.handlers.protocol import RestState
 from pg_svc.handlers.rest import FunctionHandler, TableHandler, UnknownHandler
 from pg_svc.handlers.root import RootHandler
+from pg_svc.handlers.state import RestState
 from pg_svc.settings import PgSettings
 from pg_svc.store.database import Database
 from pg_svc.store.rates import open_rates

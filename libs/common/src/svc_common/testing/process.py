@@ -15,14 +15,14 @@ from types import TracebackType
 import httpx
 
 _START_SECONDS = 30.0
-_PORTS = range(22001, 32000)
+_PORTS = range(10_000, 15_000)
 
 
 def free_port() -> int:
     """A TCP port on 127.0.0.1 that nothing listens on right now.
 
     It lies below the range from which the kernel takes the ports of outgoing connections, so that none of
-    those takes it before a service does.
+    those takes it before a service does, and below those that devstack's stores choose from.
     """
     for port in random.sample(_PORTS, 200):
         with socket.socket() as probe:

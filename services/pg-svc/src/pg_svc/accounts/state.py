@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pg_svc.accounts.accounts import Accounts
 from pg_svc.accounts.database import AccountsDatabase
 from pg_svc.accounts.keys import SigningKeys
-from pg_svc.handlers.protocol import RestState
+from pg_svc.handlers.state import RestState
 from pg_svc.settings import PgSettings
 from svc_common import SettingsError
 
