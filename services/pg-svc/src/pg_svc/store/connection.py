@@ -83,10 +83,19 @@ class _Connection(aiopg.Connection):
         """After it: the socket that there is now, if there is one."""
         if self._fileno is None or self._conn.closed:
             return
-        self._fileno = fileno = self._conn.fileno()
+        fileno = self._conn.fileno()
+        if fileno < 0:  # libpq has closed it, and nobody will hear of it
+            self._fileno = None
+            self._fail("the server closed the connection")
+            return
+        self._fileno = fileno
         self._loop.add_reader(fileno, self._ready, self._weakref)
         if self._writing:
             self._loop.add_writer(fileno, self._ready, self._weakref)
+
+    def _fail(self, reason: str) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(psycopg2.OperationalError(reason))
 
     async def execute(self, cursor: Any, sql: str | bytes, parameters: Parameters | None) -> None:
         """Run SQL on a cursor of psycopg2.
@@ -98,10 +107,11 @@ class _Connection(aiopg.Connection):
         self._waiter = waiter = self._loop.create_future()
         try:
             cursor.execute(sql, parameters)
-            if len(sql) > _FITS or parameters:
+            if len(sql) > _FITS or parameters or self._conn.fileno() < 0:
                 self._ready(self._weakref)
             # else: it has left as a whole, since an idle connection's buffer is empty, and there is no use in
-            # looking for its answer yet: 3 µs
+            # looking for its answer yet: 3 µs. (A socket that breaks while libpq sends is closed by it, and
+            # would never be heard of.)
             await waiter
         finally:
             self._waiter = None
@@ -205,10 +215,9 @@ class Session:
 
     def give_up(self, reason: str) -> None:
         """Make the running statement fail: the server has stopped answering."""
-        waiter = self._connection._waiter
-        if waiter is not None and not waiter.done():
+        if self.busy_since is not None:
             self.abandoned = True
-            waiter.set_exception(psycopg2.OperationalError(reason))
+            self._connection._fail(reason)
 
     async def notification(self) -> tuple[str, str]:
         """Wait for the next notification: its channel and payload. ConnectionLost when the server is gone."""
