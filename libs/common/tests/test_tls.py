@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import socket
 import ssl
+import threading
 import time
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from token_issuer import shelf
 
 from svc_common.process import StartError
 from svc_common.testing import TestedService, serving
+from svc_common.tls import Certificate
 
 pytestmark = pytest.mark.usefixtures("either_server")
 
@@ -79,6 +81,48 @@ async def test_a_certificate_is_renewed_while_the_service_runs(files: Files, ser
                 assert time.monotonic() < deadline
                 await asyncio.sleep(0.1)
             assert (await client.get("/open")).status_code == 200  # the old connection goes on
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])  # a client names no server when it is an address
+def test_no_handshake_fails_while_a_certificate_is_renewed(files: Files, name: str) -> None:
+    certificate = Certificate(files.chain, files.key)
+    server, client = certificate.load(), files.client()
+    serials = {handshake(server, client, name)}
+    enough = threading.Event()
+
+    def renew() -> None:
+        while not enough.is_set():
+            files.issue()
+            certificate.renew()
+
+    renewing = threading.Thread(target=renew)
+    renewing.start()
+    try:
+        while len(serials) < 20:
+            serials.add(handshake(server, client, name))
+    finally:
+        enough.set()
+        renewing.join()
+
+
+def handshake(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> object:
+    """The serial number of the certificate that a whole handshake in memory shows."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = [
+        client.wrap_bio(to_client, to_server, server_hostname=name),
+        server.wrap_bio(to_server, to_client, server_side=True),
+    ]
+    waiting = list(ends)
+    while waiting:
+        for end in list(waiting):
+            try:
+                end.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+            waiting.remove(end)
+    shown = ends[0].getpeercert()
+    assert shown is not None
+    return shown["serialNumber"]
 
 
 async def test_old_protocols_are_refused(files: Files) -> None:

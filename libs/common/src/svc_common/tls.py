@@ -45,24 +45,37 @@ class Certificate:
     def __init__(self, chain: Path, key: Path) -> None:
         self._chain = chain
         self._key = key
-        self._context: ssl.SSLContext | None = None
+        self._newest: ssl.SSLContext | None = None
         self._seen: object = None
 
     def load(self) -> ssl.SSLContext:
-        """A context with what the files hold now. OSError when that is of no use."""
+        """A context for a server; its handshakes show what renew() read last. OSError for files of no use.
+
+        A context that serves is never written to: while load_cert_chain runs, the new certificate stands
+        beside the old key, and handshakes of that moment fail. Each is given the newest context instead.
+        """
         self._seen = self._stamps()
-        self._context = self._fresh()
-        return self._context
+        self._newest = self._fresh()
+        context = self._fresh()
+        # OpenSSL calls it for every full handshake, with None where the client names no server
+        context.sni_callback = self._give_newest
+        return context
 
     def renew(self) -> bool:
-        """Take the files over when they have changed; whether they had. Connections that are open stay."""
+        """Read the files when they have changed; whether they had. Connections that are open stay.
+
+        Handshakes may run in other threads meanwhile. OSError for files of no use: nothing changes then.
+        """
         stamps = self._stamps()
-        if self._context is None or stamps == self._seen:
+        if stamps == self._seen:
             return False
-        self._fresh()  # half-written files must not get into the context that serves
-        self._context.load_cert_chain(self._chain, self._key)
+        self._newest = self._fresh()
         self._seen = stamps
         return True
+
+    def _give_newest(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+        if self._newest is not None:
+            connection.context = self._newest
 
     def _fresh(self) -> ssl.SSLContext:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
