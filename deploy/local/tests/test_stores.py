@@ -16,6 +16,7 @@ from pymongo import MongoClient, WriteConcern
 
 from devstack.ports import free_port
 from devstack.stores import Mongo, Postgres, Redis, Store, StoreError
+from devstack.stores.children import kill_all
 from devstack.stores.postgres import program
 
 
@@ -97,6 +98,18 @@ def test_kill_ends_every_process(store: Store) -> None:
     assert not store.running
     assert not store.probe()
     assert not any(process.is_running() for process in family)
+
+
+def test_killing_spares_no_process_because_another_ended_by_itself() -> None:
+    wait = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+    with (
+        subprocess.Popen(wait, stdin=subprocess.PIPE) as ends_by_itself,
+        subprocess.Popen(wait, stdin=subprocess.PIPE) as stays,
+    ):
+        family = [psutil.Process(ends_by_itself.pid), psutil.Process(stays.pid)]
+        ends_by_itself.communicate()
+        kill_all(family)
+        assert not any(process.is_running() for process in family)
 
 
 def test_restart_keeps_port_and_data(store: Store) -> None:

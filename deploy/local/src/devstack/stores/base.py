@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 from devstack.ports import LOOPBACK, free_port
-from devstack.stores.children import Account, descendants, spawn, wait_gone
+from devstack.stores.children import Account, descendants, kill_all, spawn
 
 logger = logging.getLogger("devstack")
 
@@ -167,9 +167,7 @@ class Store(ABC):
             # The parent first, so that it cannot replace the children.
             self._process.kill()
             self._process.wait()
-            for child in children:
-                child.kill()
-            wait_gone(children)
+            kill_all(children)
         self._process = None
 
     def restart(self, timeout: float = 30.0) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import pwd
@@ -9,7 +10,7 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,11 +116,14 @@ def descendants(pid: int) -> list[psutil.Process]:
         return []
 
 
-def wait_gone(processes: Iterable[psutil.Process], timeout: float = 10.0) -> None:
-    """Wait until all the processes have ended."""
+def kill_all(processes: Sequence[psutil.Process], timeout: float = 10.0) -> None:
+    """End the processes with SIGKILL and wait until they have ended; some may have ended by themselves."""
     import psutil
 
-    psutil.wait_procs(list(processes), timeout=timeout)
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(processes, timeout=timeout)
 
 
 def let_pass(account: Account, path: Path) -> list[Path]:

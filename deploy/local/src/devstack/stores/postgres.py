@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from devstack.stores.base import Store, StoreError
-from devstack.stores.children import Account, let_pass, wait_gone
+from devstack.stores.children import Account, kill_all, let_pass
 
 SUPERUSER = "postgres"
 
@@ -205,9 +205,7 @@ class Postgres(Store):
                 if str(process.pid) == pid:
                     raise StoreError(f"a PostgreSQL server (pid {pid}) already runs on {self.data}")
                 orphans.append(process)
-        for process in orphans:
-            process.kill()
-        wait_gone(orphans)
+        kill_all(orphans)
         lock.unlink(missing_ok=True)
 
 
