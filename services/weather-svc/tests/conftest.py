@@ -15,6 +15,7 @@ from tornado.web import Application, RequestHandler
 
 from devstack.weather.upstream import WeatherUpstream
 from svc_common.testing import TestedService, serving
+from weather_svc import assembly
 from weather_svc.app import service
 
 ADDRESSES = (
@@ -84,6 +85,12 @@ async def format_server() -> AsyncIterator[FormatServer]:
     await server.close_all_connections()
 
 
+@pytest.fixture(autouse=True)
+def patience_with_redis(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine Redis takes longer than the service waits: then replicas would share nothing."""
+    monkeypatch.setattr(assembly, "_REDIS_TIMEOUT", 30.0)
+
+
 @pytest.fixture
 def serve(weather_upstream: WeatherUpstream) -> Serve:
     """Start the service with every upstream on this machine: ``async with serve(WEATHER_TIMEOUT="1")``."""
@@ -93,6 +100,7 @@ def serve(weather_upstream: WeatherUpstream) -> Serve:
         defaults = {
             "WEATHER_TIMEOUT": "30",
             "WEATHER_ATTEMPT_TIMEOUT": "20",
+            "STORE_TIMEOUT": "20",
             "WEATHER_MAX_ANSWER_BYTES": "200000",
             "WEATHER_CONTACT": "tests@example.org",
             "OPENWEATHERMAP_API_KEY": "k3y",

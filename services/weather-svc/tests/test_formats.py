@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +11,9 @@ import orjson
 import pytest
 
 from weather_svc.conditions import CODES
+from weather_svc.handlers.forecast import coming
 from weather_svc.model import Place
+from weather_svc.places import Located
 from weather_svc.providers import channel_item, met_norway, openweathermap, wttr
 from weather_svc.providers.base import BadAnswer, Provider
 from weather_svc.providers.channel_item import ChannelItem
@@ -307,6 +311,76 @@ def test_nonsense_in_the_right_format_is_refused() -> None:
         document["properties"]["timeseries"][1]["data"]["instant"]["details"]["air_temperature"] = value
         with pytest.raises(ValueError, match="temperature"):
             MetNorway("https://h", "x").parse([orjson.dumps(document)], OSLO, NOW)
+
+
+HUGE = 10**30
+
+
+@pytest.mark.parametrize("value", [HUGE, -HUGE, 10**12, 1e308, "9999-12-31T23:59:59Z", "0001-01-01"])
+@pytest.mark.parametrize(
+    ("provider", "documents", "path"),
+    [
+        (MetNorway("https://h", "x"), [met_norway_document()], ("properties", "timeseries", 1, "time")),
+        (Wttr("https://h"), [wttr_document()], ("weather", 1, "hourly", 0, "time")),
+        (Wttr("https://h"), [wttr_document()], ("weather", 0, "date")),
+        (OpenWeatherMap("https://h", "k"), openweathermap_documents(), ("dt",)),
+        (OpenWeatherMap("https://h", "k"), openweathermap_documents(), ("timezone",)),
+        (ChannelItem("https://h"), [channel_document()], ("query", "created")),
+    ],
+    ids=lambda value: value.name if isinstance(value, Provider) else None,
+)
+async def test_numbers_and_times_beyond_all_bounds_are_refused(
+    provider: Provider, documents: Sequence[Any], path: tuple[str | int, ...], value: object
+) -> None:
+    documents = orjson.loads(orjson.dumps(documents))
+    at = documents[0]
+    for part in path[:-1]:
+        at = at[part]
+    at[path[-1]] = value
+    answers = [json.dumps(document).encode() for document in documents]  # orjson knows no such numbers
+    here = Place(latitude=1, longitude=1)
+    try:
+        report = provider.parse(answers, here, NOW)
+    except (BadAnswer, ValueError, OverflowError):
+        return
+    coming(report, Located(here), 16)  # what is taken can be shown
+
+
+async def test_an_answer_beyond_all_bounds_is_the_upstreams_fault(
+    serve: Serve, format_server: FormatServer
+) -> None:
+    current, forecast = openweathermap_documents(datetime.now(UTC))
+    current["dt"] = 2**63  # the largest whole number that the test's server can write is twice that
+    format_server.documents = {"/data/2.5/weather": current, "/data/2.5/forecast": forecast}
+    async with serve(
+        WEATHER_PROVIDERS="openweathermap", WEATHER_OPENWEATHERMAP_URI=format_server.url
+    ) as weather:
+        answer = await weather.client.get("/v1/current", params={"latitude": "1", "longitude": "1"})
+        assert answer.status_code == 502
+        assert answer.json()["detail"] == "openweathermap sent an answer that cannot be read."
+
+
+@pytest.mark.parametrize("hours_east", [-11, 13])
+async def test_days_of_coordinates_follow_the_clock_there(
+    serve: Serve, format_server: FormatServer, hours_east: int
+) -> None:
+    """Where the zone is known by its distance from UTC alone, today is today over there."""
+    now, east = datetime.now(UTC), timedelta(hours=hours_east)
+    current, forecast = openweathermap_documents(now)
+    current["timezone"] = hours_east * 3600
+    format_server.documents = {"/data/2.5/weather": current, "/data/2.5/forecast": forecast}
+    async with serve(
+        WEATHER_PROVIDERS="openweathermap", WEATHER_OPENWEATHERMAP_URI=format_server.url
+    ) as weather:
+        query = {"latitude": "1", "longitude": "1", "days": "1"}
+        document = (await weather.client.get("/v1/forecast", params=query, headers=JSON)).json()
+    first = datetime.fromtimestamp(forecast["list"][0]["dt"], UTC) + east
+    today = [(now + east).date(), (datetime.now(UTC) + east).date()]
+    assert document["timezone"] == f"{'-' if hours_east < 0 else '+'}{abs(hours_east):02}:00"
+    if first.date() in today:
+        assert [day["date"] for day in document["days"]] == [first.date().isoformat()]
+    for hour in document["hours"]:
+        assert (datetime.fromisoformat(hour["time"]) + east).date() in today
 
 
 def test_places_never_become_hosts() -> None:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING
 
 import httpx
+import pytest
 from tornado.httpclient import AsyncHTTPClient
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
 from devstack.weather.upstream import WeatherUpstream
 from svc_common import Unavailable
 from weather_svc.assembly import State
+from weather_svc.budget import WINDOW
+from weather_svc.handlers import forecast
 from weather_svc.model import Place
 
 if TYPE_CHECKING:
@@ -47,6 +51,28 @@ async def test_conditional_requests(serve: Serve) -> None:
         assert imperial.status_code == 200
 
 
+async def test_after_midnight_a_forecast_is_another_one(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Tomorrow(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Tomorrow:
+            return super().now(tz) + timedelta(days=1)
+
+    async with serve() as weather:
+        for form in ("text/plain", "application/json", "image/svg+xml"):
+            headers = {"Accept": form}
+            first = await weather.client.get("/v1/forecast", params={"days": "2"}, headers=headers)
+            # Not the very same address, whose answer is kept for a second
+            query = {"days": "2", "units": "metric"}
+            headers["If-None-Match"] = first.headers["ETag"]
+            with monkeypatch.context() as patch:
+                patch.setattr(forecast, "datetime", Tomorrow)
+                second = await weather.client.get("/v1/forecast", params=query, headers=headers)
+            assert second.status_code == 200
+            assert second.content != first.content
+
+
 async def test_with_tokens_answers_are_private(serve: Serve) -> None:
     async with serve(AUTH_MODE="token", AUTH_TOKENS="viewer:read:s3cret") as weather:
         assert (await weather.client.get("/v1/current")).status_code == 401
@@ -62,7 +88,7 @@ async def test_a_stale_answer_is_given_at_once_and_renewed_behind_it(
         assert first["stale"] is False
         await _until_stale(weather.client)
         # Stale answers were given while the renewal was under way; a fresh one follows
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while (await weather.client.get("/v1/current", headers=JSON)).json()["stale"]:
                 await asyncio.sleep(0.01)
     assert [request.path for request in weather_upstream.requests][:2] == ["/v1/search", "/v1/forecast"]
@@ -74,7 +100,9 @@ async def test_with_every_upstream_dead_what_was_seen_is_still_answered(
 ) -> None:
     for trouble in ("hang", "reset", "status"):
         weather_upstream.reset()
-        async with serve(WEATHER_LIFETIME="0.2", WEATHER_TIMEOUT="2", WEATHER_ATTEMPT_TIMEOUT="1") as weather:
+        async with serve(
+            WEATHER_LIFETIME="0.2", WEATHER_TIMEOUT="10", WEATHER_ATTEMPT_TIMEOUT="5"
+        ) as weather:
             assert (await weather.client.get("/v1/current")).status_code == 200
             weather_upstream.misbehave(trouble)
             await _until_stale(weather.client)
@@ -84,17 +112,16 @@ async def test_with_every_upstream_dead_what_was_seen_is_still_answered(
             text = (await weather.client.get("/v1/current")).text.splitlines()
             assert text[0].startswith("Currently ")
             assert text[2] == "(0 minutes old; nothing newer is known yet)"
-            begun = time.monotonic()
-            unseen = await weather.client.get("/v1/current", params={"latitude": "1", "longitude": "1"})
+            async with asyncio.timeout(30):  # WEATHER_TIMEOUT and a wide margin
+                unseen = await weather.client.get("/v1/current", params={"latitude": "1", "longitude": "1"})
             assert unseen.status_code in (502, 504)
-            assert time.monotonic() - begun < 5  # a deadline: WEATHER_TIMEOUT and a wide margin
 
 
 async def test_what_is_too_stale_is_not_given(serve: Serve, weather_upstream: WeatherUpstream) -> None:
     async with serve(WEATHER_LIFETIME="0.1", WEATHER_MAX_STALE="0.3") as weather:
         assert (await weather.client.get("/v1/current")).status_code == 200
         weather_upstream.misbehave("status", path="/v1/forecast")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while (await weather.client.get("/v1/current")).status_code == 200:
                 await asyncio.sleep(0.02)
         assert (await weather.client.get("/v1/current")).status_code == 502
@@ -157,10 +184,11 @@ async def test_a_hundred_thousand_requests_stay_inside_the_budget(
             refused += len(outcomes) - sum(outcomes)
             if number == 0:
                 assert sum(outcomes) == 60
-        if time.monotonic() - begun < 61:  # one window: that is what the budget is for
-            assert len(weather_upstream.requests) == 60
+        windows = 1 + (time.monotonic() - begun) // WINDOW  # one, but on a very busy machine
+        assert 60 <= len(weather_upstream.requests) <= 60 * windows
     assert answered + refused == 100_000
-    assert answered == 60 * 500
+    assert answered >= 60 * 500
+    assert windows > 1 or answered == 60 * 500
 
 
 async def test_one_who_leaves_does_not_end_the_request_of_others(
@@ -171,7 +199,7 @@ async def test_one_who_leaves_does_not_end_the_request_of_others(
         place = Place(latitude=1, longitude=1)
         first = asyncio.create_task(state.weather.report(place))
         second = asyncio.create_task(state.weather.report(place))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not weather_upstream.requests:
                 await asyncio.sleep(0.001)
         first.cancel()
@@ -181,6 +209,6 @@ async def test_one_who_leaves_does_not_end_the_request_of_others(
 
 
 async def _until_stale(client: httpx.AsyncClient) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not (await client.get("/v1/current", headers=JSON)).json()["stale"]:
             await asyncio.sleep(0.005)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
@@ -15,7 +17,7 @@ from weather_svc.model import Place
 from weather_svc.places import BadPlace, CityName, choose, parse_city, parse_search, search_request
 
 if TYPE_CHECKING:
-    from conftest import Serve
+    from conftest import FormatServer, Serve
 
 JSON = {"Accept": "application/json"}
 
@@ -121,6 +123,53 @@ async def test_places_by_the_beginning_of_a_name(serve: Serve, weather_upstream:
         none = await weather.client.get("/v1/places", params={"q": "Qwertzuiop"})
         assert (none.status_code, none.json()) == (200, {"places": []})
     assert len(weather_upstream.requests) == 2
+
+
+async def test_another_spelling_is_another_question(serve: Serve, weather_upstream: WeatherUpstream) -> None:
+    async with serve() as weather:
+        for name in ("Zurich", "Zürich", "ZÜRICH", "かも", "がも"):  # the last two differ in a mark alone
+            await weather.client.get("/v1/places", params={"q": name})
+    asked = [request.arguments["name"] for request in weather_upstream.requests]
+    assert asked == [["Zurich"], ["Zürich"], ["かも"], ["がも"]]
+
+
+async def test_what_was_looked_for_in_vain_is_said(serve: Serve) -> None:
+    async with serve() as weather:
+        answer = await weather.client.get("/v1/current", params={"city": "Berlin, Texas, NO"})
+        assert (answer.status_code, answer.json()["detail"]) == (
+            404,
+            "There is no place called Berlin in Texas, NO.",
+        )
+
+
+async def test_days_asked_for_by_name_are_those_of_the_place(
+    serve: Serve, format_server: FormatServer
+) -> None:
+    """Also where somebody has asked for the same spot by its coordinates, which tell no zone."""
+    begin = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    period = {"summary": {"symbol_code": "cloudy"}, "details": {}}
+    steps = [
+        {
+            "time": (begin + timedelta(hours=hour)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "data": {"instant": {"details": {"air_temperature": hour}}, "next_1_hours": period},
+        }
+        for hour in range(72)
+    ]
+    answer = {"properties": {"timeseries": steps}}
+    format_server.documents["/weatherapi/locationforecast/2.0/compact"] = answer
+    tokyo = next(known for known in simulated.PLACES if known.name == "Tokyo")
+    spot = {"latitude": f"{tokyo.latitude:.2f}", "longitude": f"{tokyo.longitude:.2f}"}
+    async with serve(WEATHER_PROVIDERS="met-norway", WEATHER_MET_NORWAY_URI=format_server.url) as weather:
+        by_spot = (await weather.client.get("/v1/forecast", params=spot, headers=JSON)).json()
+        by_name = (await weather.client.get("/v1/forecast", params={"city": "Tokyo"}, headers=JSON)).json()
+    assert (by_spot["timezone"], by_name["timezone"]) == ("UTC", "Asia/Tokyo")
+    # In this weather it grows warmer by the hour, so that a day is coldest when it begins
+    begins = {
+        datetime.fromisoformat(hour["time"]).astimezone(ZoneInfo("Asia/Tokyo")).hour
+        for hour in by_name["hours"]
+        if hour["temperature"] == by_name["days"][1]["temperature_min"]
+    }
+    assert begins == {0}
 
 
 @pytest.mark.parametrize("query", [{}, {"q": ""}, {"q": "x" * 101}, {"q": "a", "limit": "51"}])

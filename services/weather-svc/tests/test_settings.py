@@ -27,6 +27,8 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"WEATHER_CONTACT": "a\r\nX-Evil: 1"}, "WEATHER_CONTACT: "),
         ({"WEATHER_URI": "ftp://h"}, "WEATHER_URI: must be an http:// or https:// address"),
         ({"WEATHER_URI": "http://h/?a=b"}, "WEATHER_URI: must be an http:// or https:// address"),
+        ({"WEATHER_PROVIDERS": "wttr,open-meteo,wttr"}, "WEATHER_PROVIDERS: 'wttr' is named twice"),
+        ({"WEATHER_BUDGETS": "met-noway=20"}, "WEATHER_BUDGETS: 'met-noway' is none of open-meteo, "),
         ({"WEATHER_BUDGETS": "wttr"}, "WEATHER_BUDGETS: 'wttr' is not name=number"),
         ({"WEATHER_BUDGETS": "wttr=0"}, "WEATHER_BUDGETS: 'wttr=0' is not name=number"),
         ({"WEATHER_BUDGET": "5", "WEATHER_REPLICAS": "3"}, "WEATHER_BUDGET: 3 processes need a budget of at"),
@@ -45,7 +47,7 @@ def test_what_is_wrong_is_said(monkeypatch: pytest.MonkeyPatch, variables: dict[
 def test_what_is_right(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WEATHER_PROVIDERS", "open-meteo,met-norway,wttr")
     monkeypatch.setenv("WEATHER_CONTACT", "weather@example.org")
-    monkeypatch.setenv("WEATHER_BUDGETS", "met-norway=20")
+    monkeypatch.setenv("WEATHER_BUDGETS", "met-norway=20,open-meteo-geocoding=100")
     monkeypatch.setenv("WEATHER_URI", "http://127.0.0.1:1/")
     settings = load_settings(WeatherSettings)
     assert settings.weather_providers == ("open-meteo", "met-norway", "wttr")

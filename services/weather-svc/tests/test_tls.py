@@ -83,7 +83,7 @@ async def test_an_authority_of_the_system_is_trusted(
 
 async def until_told(svc: TestedService, check: str, text: str) -> None:
     """Wait until readiness says so: Redis has a quarter of a second, which a busy machine may need twice."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while text not in str((await svc.admin.get("/readyz?verbose")).json()["checks"][check]["error"]):
             await asyncio.sleep(0.05)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from weather_svc.conditions import CODES, LANGUAGES, words
 from weather_svc.model import Hour, Observation, Place
 from weather_svc.render.text import current_sentence
-from weather_svc.summary import summarize, zone_of
+from weather_svc.summary import offset_name, summarize, zone_of
 from weather_svc.units import celsius, from_inches_of_mercury, from_kmh, from_mph, unit
 
 BERLIN = Place(latitude=52.52, longitude=13.41, name="Berlin", country_code="DE")
@@ -31,6 +31,8 @@ def test_out_of_the_model() -> None:
     assert unit("imperial", "speed").show(10) == 22.4
     assert unit("imperial", "pressure").show(1013.25) == 29.92
     assert unit("metric", "temperature").show(21.34) == 21.3
+    for shown in (unit("metric", "temperature").show(-0.04), unit("imperial", "temperature").show(-17.78)):
+        assert str(shown) == "0.0"  # not -0.0
 
 
 @pytest.mark.parametrize(
@@ -82,5 +84,9 @@ def test_what_is_unknown_stays_unknown() -> None:
 
 def test_zones() -> None:
     assert zone_of("Europe/Oslo") == ZoneInfo("Europe/Oslo")
-    for odd in ("", "Mars/Olympus", "../../etc/passwd", "/etc/passwd", "\x00"):
+    for minutes, name in ((0, "+00:00"), (345, "+05:45"), (-210, "-03:30"), (720, "+12:00")):
+        zone = timezone(timedelta(minutes=minutes))
+        assert offset_name(zone) == name
+        assert zone_of(name) == zone
+    for odd in ("", "Mars/Olympus", "../../etc/passwd", "/etc/passwd", "\x00", "+99:99", "+5", "+05:45:00"):
         assert zone_of(odd) is UTC

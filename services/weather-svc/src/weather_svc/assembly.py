@@ -15,10 +15,10 @@ from .guard import Guard
 from .keeping.sharing import Sharing
 from .providers import TABLE
 from .render.pool import ChartPool
-from .settings import WeatherSettings
+from .settings import GEOCODING, WeatherSettings
 from .store import RedisStore
 from .upstream import Upstream
-from .weather import GEOCODING, Source, Staying, Weather
+from .weather import Source, Staying, Weather
 
 _REDIS_TIMEOUT = 0.25
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
@@ -24,6 +24,11 @@ Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
 Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
 WmoCode = Annotated[int, Field(ge=0, le=99)]
 Name = Annotated[str, Field(max_length=200)]
+Count = Annotated[int, Field(ge=0, lt=2**53)]
+Height = Annotated[float, Field(ge=-20000, le=20000, allow_inf_nan=False)]
+Moment = Annotated[
+    AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC))
+]
 
 
 class Record(BaseModel):
@@ -37,14 +42,14 @@ class Place(Record):
 
     latitude: Latitude
     longitude: Longitude
-    id: int | None = None
+    id: Count | None = None
     name: Name = ""
     region: Name = ""
     country: Name = ""
     country_code: Annotated[str, Field(max_length=2)] = ""
     timezone: Annotated[str, Field(max_length=64)] = ""
-    elevation: float | None = None
-    population: int | None = None
+    elevation: Height | None = None
+    population: Count | None = None
 
     @property
     def label(self) -> str:
@@ -62,7 +67,7 @@ class Place(Record):
 class Observation(Record):
     """The weather at one moment. ``condition`` is a WMO code (table 4677, as Open-Meteo uses it)."""
 
-    time: AwareDatetime
+    time: Moment
     temperature: Temperature
     condition: WmoCode | None = None
     is_day: bool | None = None
@@ -79,7 +84,7 @@ class Observation(Record):
 class Hour(Record):
     """The forecast from ``time`` on, for as many ``hours`` as the provider's steps are long."""
 
-    time: AwareDatetime
+    time: Moment
     temperature: Temperature
     hours: Annotated[int, Field(ge=1, le=24)] = 1
     condition: WmoCode | None = None
@@ -100,11 +105,12 @@ class Day(Record):
     precipitation: Amount | None = None
     precipitation_probability: Share | None = None
     wind_speed_max: Speed | None = None
-    sunrise: AwareDatetime | None = None
-    sunset: AwareDatetime | None = None
+    sunrise: Moment | None = None
+    sunset: Moment | None = None
 
 
 _HOURS: TypeAdapter[tuple[Hour, ...]] = TypeAdapter(tuple[Hour, ...])
+_MOST_BYTES = 4 * 2**20  # many times what 384 hours have
 
 
 class Report(Record):
@@ -131,5 +137,9 @@ class Report(Record):
 
     @property
     def hours(self) -> tuple[Hour, ...]:
-        """The hours, unpacked; that takes a millisecond or two."""
-        return _HOURS.validate_json(zlib.decompress(self.packed_hours))
+        """The hours, unpacked; that takes a millisecond or two. ValueError where they are damaged."""
+        try:
+            unpacked = zlib.decompressobj().decompress(self.packed_hours, _MOST_BYTES)
+        except zlib.error as error:
+            raise ValueError("the hours cannot be unpacked") from error
+        return _HOURS.validate_json(unpacked)

@@ -9,6 +9,8 @@ from pydantic import AfterValidator, AliasChoices, Field, SecretStr, model_valid
 from svc_common import CommaList, ServiceSettings
 
 PROVIDERS = ("open-meteo", "met-norway", "wttr", "openweathermap", "channel-item")
+GEOCODING = "open-meteo-geocoding"
+_UPSTREAMS = (*PROVIDERS, GEOCODING)
 
 
 def _address(value: str) -> str:
@@ -78,7 +80,10 @@ class WeatherSettings(ServiceSettings):
     )
 
     weather_lifetime: float = Field(
-        0.0, ge=0, description="Seconds a report counts as fresh; 0 for each provider's own lifetime."
+        0.0,
+        ge=0,
+        description="Seconds a report counts as fresh; 0 for each provider's own lifetime. "
+        "MET Norway's `Expires` is waited for in any case.",
     )
     weather_stale_while_revalidate: float = Field(
         3600.0, ge=0, description="Seconds a stale report is still given at once while a new one is fetched."
@@ -125,6 +130,8 @@ class WeatherSettings(ServiceSettings):
         for name in self.weather_providers:
             if name not in PROVIDERS:
                 raise ValueError(f"WEATHER_PROVIDERS: {name!r} is none of {', '.join(PROVIDERS)}")
+            if self.weather_providers.count(name) > 1:
+                raise ValueError(f"WEATHER_PROVIDERS: {name!r} is named twice")
         needs = {
             "met-norway": ("WEATHER_CONTACT", self.weather_contact),
             "openweathermap": ("OPENWEATHERMAP_API_KEY", self.openweathermap_api_key.get_secret_value()),
@@ -138,9 +145,11 @@ class WeatherSettings(ServiceSettings):
     @model_validator(mode="after")
     def _check_budgets(self) -> WeatherSettings:
         for item in self.weather_budgets:
-            _, _, limit = item.partition("=")
+            name, _, limit = item.partition("=")
             if not (limit.isascii() and limit.isdigit() and int(limit) > 0):
                 raise ValueError(f"WEATHER_BUDGETS: {item!r} is not name=number")
+            if name.strip() not in _UPSTREAMS:
+                raise ValueError(f"WEATHER_BUDGETS: {name!r} is none of {', '.join(_UPSTREAMS)}")
         budgets = {self.weather_budget, *(int(item.partition("=")[2]) for item in self.weather_budgets)}
         if self.processes > 1 and min(budgets) < 2 * self.processes:
             raise ValueError(

@@ -95,7 +95,7 @@ class RedisStore:
                 keys=[f"{_PREFIX}lead:{name}", f"{_PREFIX}failure:{name}"],
                 args=[token, _milliseconds(seconds)],
             )
-        return (token if won else None), failure.decode()
+        return (token if won else None), failure.decode(errors="replace")
 
     async def release(self, name: str, token: str, failure: str) -> None:
         """Give the lead back; a failure is remembered for a second."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, tzinfo
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from .model import Day, Hour
 
 _ENOUGH_HOURS = 12
+_OFFSET = re.compile(r"[+-](?:[01][0-9]|2[0-3]):[0-5][0-9]")
 
 Number = TypeVar("Number", int, float)
 
@@ -28,8 +30,16 @@ def summarize(hours: Sequence[Hour], zone: tzinfo) -> tuple[Day, ...]:
     )
 
 
+def offset_name(zone: timezone) -> str:
+    """``+05:45``: a zone of which no more is known than how far it is from UTC."""
+    minutes = round(zone.utcoffset(None) / timedelta(minutes=1))
+    return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
+
+
 def zone_of(name: str) -> tzinfo:
-    """The zone of an IANA name; UTC where the name is empty or unknown."""
+    """The zone of an IANA name or of an offset; UTC where the name is empty or unknown."""
+    if _OFFSET.fullmatch(name):
+        return datetime.strptime(name, "%z").tzinfo or UTC
     try:
         return ZoneInfo(name) if name else UTC
     except (KeyError, ValueError, OSError):

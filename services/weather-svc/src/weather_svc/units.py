@@ -44,7 +44,7 @@ class Unit:
 
     def show(self, value: float) -> float:
         """The value in this unit, rounded as the unit deserves."""
-        return round(self.convert(value), self.digits)
+        return round(self.convert(value), self.digits) + 0.0  # no minus zero
 
 
 def _same(value: float) -> float:

@@ -15,6 +15,7 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import urlencode
 
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
+from tornado.iostream import UnsatisfiableReadError
 from tornado.simple_httpclient import HTTPTimeoutError, SimpleAsyncHTTPClient
 
 from svc_common import get_logger, observe_store
@@ -123,13 +124,15 @@ class Upstream:
             )
         except HTTPTimeoutError:
             raise UpstreamError(f"{name} did not answer in time.", timed_out=True) from None
+        except UnsatisfiableReadError as error:  # a head over the size cap
+            raise _broken(name, error, begun=True) from error
         except (HTTPClientError, OSError) as error:
-            raise _broken(name, error, bool(lines)) from error
+            raise _broken(name, error, begun=bool(lines)) from error
         if response.code == 599:
             error_599 = response.error
             if isinstance(error_599, HTTPTimeoutError):
                 raise UpstreamError(f"{name} did not answer in time.", timed_out=True)
-            raise _broken(name, error_599, bool(lines)) from error_599
+            raise _broken(name, error_599, begun=bool(lines)) from error_599
         if response.code == 304 and modified_since:
             return _answer(b"", response.headers, not_modified=True)
         if response.code not in (200, 203):
@@ -145,7 +148,7 @@ class Upstream:
         return _answer(response.body, response.headers, not_modified=False)
 
 
-def _broken(name: str, error: BaseException | None, begun: bool) -> UpstreamError:
+def _broken(name: str, error: BaseException | None, *, begun: bool) -> UpstreamError:
     if isinstance(error, ssl.SSLError):
         return UpstreamError(f"{name} could not prove who it is (TLS).")
     if begun:  # cut short, malformed or over the size cap: asking again would only cost more
@@ -168,7 +171,7 @@ def _date(value: str | None) -> datetime | None:
         return None
     try:
         parsed = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 

@@ -6,8 +6,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Annotated
 
-from pydantic import TypeAdapter
+from pydantic import AfterValidator, TypeAdapter
 
 from svc_common import NotFound
 
@@ -20,9 +21,9 @@ from .keeping.sharing import Sharing
 from .model import Place, Report
 from .places import CityName, Located
 from .providers.base import BadAnswer, Provider
+from .settings import GEOCODING
 from .upstream import UpstreamAnswer, UpstreamError
 
-GEOCODING = "open-meteo-geocoding"
 GEOCODING_ATTRIBUTION = "Places by GeoNames through Open-Meteo.com (CC BY 4.0)"
 
 _PLACES_LIFETIME = 86400.0
@@ -31,7 +32,13 @@ _MOST_LIFETIME = 6 * 3600.0
 
 Places = tuple[Place, ...]
 
-REPORTS: TypeAdapter[Entry[Report]] = TypeAdapter(Entry[Report])
+
+def _readable(entry: Entry[Report]) -> Entry[Report]:
+    entry.value.hours  # noqa: B018  # raises ValueError where they cannot be unpacked
+    return entry
+
+
+REPORTS: TypeAdapter[Entry[Report]] = TypeAdapter(Annotated[Entry[Report], AfterValidator(_readable)])
 PLACES: TypeAdapter[Entry[Places]] = TypeAdapter(Entry[Places])
 
 
@@ -45,7 +52,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Staying:
-    """How long things are kept. ``lifetime`` replaces the providers' own where it is above 0. In seconds."""
+    """How long things are kept, in seconds.
+
+    ``lifetime`` replaces the providers' own where it is above 0, but never shortens an ``Expires`` that the
+    provider wants to be kept to.
+    """
 
     lifetime: float
     revalidate: float
@@ -106,12 +117,13 @@ class Weather:
 
     async def report(self, place: Place, *, patient: bool = False) -> Entry[Report]:
         """The weather at a place; ``patient`` waits for a fresh one rather than taking a stale one."""
-        key = f"{place.latitude:.2f},{place.longitude:.2f}"
+        # A provider that is not told the zone makes its days in UTC: not for those who ask by name
+        key = f"{place.latitude:.2f},{place.longitude:.2f}{place.timezone and ','}{place.timezone}"
         return await self._reports.get(key, lambda known: self._ask_providers(place, known), patient=patient)
 
     async def search(self, city: CityName, language: str) -> Places:
         """The places that a name may mean, best match first."""
-        key = f"{language}:{city.country_code}:{places.plain(city.name)}"
+        key = f"{language}:{city.country_code}:{city.name.casefold()}"
 
         async def load(_: Entry[Places] | None) -> Entry[Places]:
             request = places.search_request(self._geocoding_address, city, language)
@@ -127,7 +139,8 @@ class Weather:
         """The largest place of a name. NotFound when there is none."""
         found = places.choose(await self.search(city, language), city)
         if found is None:
-            raise NotFound(f"There is no place called {city.name}.")
+            within = ", ".join(part for part in (*city.qualifiers, city.country_code) if part)
+            raise NotFound(f"There is no place called {city.name}{within and f' in {within}'}.")
         return found
 
     async def place(self, number: int, language: str) -> Located:
@@ -165,7 +178,7 @@ class Weather:
         for source in self.sources:
             try:
                 return await self._ask(source, place, known)
-            except (UpstreamError, BadAnswer, ValueError) as error:
+            except (UpstreamError, BadAnswer, ValueError, OverflowError) as error:
                 failures.append((source.provider.name, error))
         raise as_problem(failures) from failures[-1][1]
 
@@ -195,8 +208,8 @@ class Weather:
         )
 
     def _lifetime(self, provider: Provider, answer: UpstreamAnswer, now: float) -> float:
-        if self._staying.lifetime > 0:
-            return self._staying.lifetime
+        wanted = self._staying.lifetime
         if provider.keeps_expires and answer.expires is not None:
-            return min(max(answer.expires.timestamp() - now, _LEAST_LIFETIME), _MOST_LIFETIME)
-        return provider.lifetime
+            left = min(max(answer.expires.timestamp() - now, _LEAST_LIFETIME), _MOST_LIFETIME)
+            return max(left, wanted)
+        return wanted or provider.lifetime

@@ -45,8 +45,9 @@ class ForecastHandler(WeatherHandler):
         if known is None:
             system, language, count = self.units(), self.language(), self._count()
             located, entry = await self.located_report()
-            variant = (system, language, count, located)
             hours, days = coming(entry.value, located, count)
+            # The same report shows other days after midnight
+            variant = (system, language, count, located, [day.date for day in days], hours[:1])
             if form == JSON:
                 body = _document(entry, located, count, system, language)
             elif form == TEXT:

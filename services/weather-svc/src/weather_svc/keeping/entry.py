@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from functools import cached_property
-from typing import Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 T = TypeVar("T")
+
+Seconds = Annotated[float, Field(ge=0, lt=2**33, allow_inf_nan=False)]
 
 
 class Entry(BaseModel, Generic[T]):
@@ -22,8 +24,8 @@ class Entry(BaseModel, Generic[T]):
 
     value: T
     source: str
-    fetched: float
-    fresh_until: float
+    fetched: Seconds
+    fresh_until: Seconds
     simulated: bool = False
     attribution: str = ""
     last_modified: str = ""

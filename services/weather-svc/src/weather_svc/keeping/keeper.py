@@ -146,7 +146,7 @@ class Keeper(Generic[T]):
             return known
         try:
             entry = self._adapter.validate_json(shared)
-        except ValidationError:  # written by another version of this service
+        except ValidationError:  # written by another version of this service, or by somebody else
             return known
         if not self._usable(entry, time.time()):
             return known

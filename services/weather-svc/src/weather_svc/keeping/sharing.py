@@ -7,7 +7,15 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from svc_common import BadGateway, Problem, StoreUnavailable, get_logger
+from svc_common import (
+    BadGateway,
+    GatewayTimeout,
+    NotFound,
+    Problem,
+    StoreUnavailable,
+    Unavailable,
+    get_logger,
+)
 
 from ..store import RedisStore
 
@@ -17,6 +25,9 @@ T = TypeVar("T")
 
 _PAUSE = 1.0
 _ALONE = "alone"
+_KINDS: dict[str, type[Problem]] = {
+    str(kind.status): kind for kind in (NotFound, BadGateway, Unavailable, GatewayTimeout)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,4 +94,4 @@ class Sharing:
 
 def _problem(reason: str) -> Problem:
     status, _, detail = reason.partition(" ")
-    return Problem(detail, status=int(status)) if status.isdigit() else BadGateway(detail)
+    return _KINDS.get(status, BadGateway)(detail)

@@ -32,7 +32,7 @@ class Provider(ABC):
 
     @abstractmethod
     def parse(self, answers: Sequence[bytes], place: Place, now: datetime) -> Report:
-        """The answers, in the order of ``requests``. Raises BadAnswer, or ValueError for anything odd."""
+        """The answers, in the order of ``requests``. Raises BadAnswer, ValueError or OverflowError."""
 
     def renew(self, report: Report, now: datetime) -> Report:
         """A known report of which the provider says that nothing has changed."""

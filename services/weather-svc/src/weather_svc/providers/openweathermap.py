@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pydantic import BaseModel, Field
 
 from ..model import Hour, Observation, Place, Report
-from ..summary import summarize
+from ..summary import offset_name, summarize
 from ..upstream import UpstreamRequest
 from .base import Provider
 
@@ -101,7 +101,7 @@ class OpenWeatherMap(Provider):
             current=_observation(current),
             hours=hours,
             days=summarize(hours, zone),
-            timezone=place.timezone,
+            timezone=place.timezone or offset_name(zone),
         )
 
 

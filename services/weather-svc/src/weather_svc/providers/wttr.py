@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from pydantic import BaseModel
 
 from ..model import Day, Hour, Observation, Place, Report
+from ..summary import offset_name
 from ..units import from_kmh
 from ..upstream import UpstreamRequest
 from .base import BadAnswer, Provider
@@ -97,7 +98,7 @@ class Wttr(Provider):
             ),
             hours=tuple(_hour(day.date, hour, zone) for day in answer.weather for hour in day.hourly),
             days=tuple(_day(day, zone) for day in answer.weather),
-            timezone=place.timezone,
+            timezone=place.timezone or offset_name(zone),
         )
 
 
@@ -107,7 +108,7 @@ def _nearest(clock: str, now: datetime) -> datetime:
     return min((moment + timedelta(days=days) for days in (-1, 0, 1)), key=lambda at: abs(at - now))
 
 
-def _zone(local: str, observed: datetime) -> tzinfo:
+def _zone(local: str, observed: datetime) -> timezone:
     if not local:
         return UTC
     there = datetime.strptime(local, "%Y-%m-%d %I:%M %p").replace(tzinfo=UTC)
