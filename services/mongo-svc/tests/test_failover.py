@@ -31,7 +31,6 @@ T = TypeVar("T")
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
 MERGE = {"Content-Type": "application/merge-patch+json"}
-WRITES = ["insert", "update", "delete", "findAndModify"]
 OP_MSG = 2013
 
 
@@ -142,46 +141,99 @@ def relayed(url: str) -> Iterator[tuple[Relay, str]]:
         loop.close()
 
 
+class Recorder(CommandListener):
+    """Keeps the commands that drivers send, and the names of those that failed."""
+
+    def __init__(self) -> None:
+        self.commands: list[Any] = []
+        self.failed_commands: list[str] = []
+
+    def started(self, event: CommandStartedEvent) -> None:
+        self.commands.append(event.command)
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        pass
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        self.failed_commands.append(event.command_name)
+
+
+@pytest.fixture
+def recorder() -> Iterator[Recorder]:
+    """Records what drivers send that are made from here on."""
+    made = Recorder()
+    monitoring.register(made)
+    yield made
+    monitoring._LISTENERS.command_listeners.remove(made)
+
+
 def _set(client: MongoClient[dict[str, Any]], url: str) -> str:
     """The connection string by which a driver follows the server's replica set."""
     name = client.admin.command("hello")["setName"]
     return f"mongodb://{urlsplit(url).netloc}/failover?replicaSet={name}"
 
 
-async def test_writes_ride_out_that_the_primary_steps_down(own_mongo: OwnMongo) -> None:
+async def test_requests_wait_for_a_new_primary(own_mongo: OwnMongo) -> None:
     store = own_mongo(test_commands=True)
     with MongoClient[dict[str, Any]](store.url) as control:
-
-        async def order(command: dict[str, Any]) -> None:
-            await asyncio.to_thread(control.admin.command, command)
-
-        # MongoDB marks the error as one after which a write may be tried again
-        refuse = {"failCommands": WRITES, "errorCode": 10107, "errorLabels": ["RetryableWriteError"]}
         async with serving(service, MONGODB_URI=_set(control, store.url), STORE_TIMEOUT="60") as svc:
             for name in ("patched", "deleted"):
                 assert (await svc.client.put(f"/v1/things/{name}", json={"a": 1})).status_code == 204
-            # In this order: a driver that still sees a primary tries a write again at once, and then gives up
-            await order({"configureFailPoint": "failCommand", "mode": "alwaysOn", "data": refuse})
-            await order({"replSetStepDown": 8, "force": True})
-            during = [asyncio.create_task(_write(svc, f"during{number}")) for number in range(4)]
-            patch = asyncio.create_task(
-                svc.client.patch("/v1/things/patched", content=b'{"b":2}', headers=MERGE)
-            )
-            delete = asyncio.create_task(svc.client.delete("/v1/things/deleted"))
-            lines = asyncio.create_task(
-                svc.client.post("/v1/things", content=b'{"name":"new","content":1}\n', headers=NDJSON)
-            )
+            await asyncio.to_thread(control.admin.command, {"replSetStepDown": 10, "force": True})
+            driver = svc.context.state.connection.client.delegate
             async with asyncio.timeout(60):
-                while (await svc.admin.get("/readyz")).status_code != 503:
+                while driver.topology_description.has_writable_server():
                     await asyncio.sleep(0.01)
-            await order({"configureFailPoint": "failCommand", "mode": "off"})
-            assert not any(task.done() for task in (*during, patch, delete, lines))
-            await asyncio.gather(*during)
-            assert ((await patch).status_code, (await delete).status_code) == (204, 204)
-            assert '"inserted":1' in (await lines).text
+            during = [asyncio.create_task(_write(svc, f"during{number}")) for number in range(4)]
+            patch = svc.client.patch("/v1/things/patched", content=b'{"b":2}', headers=MERGE)
+            delete = svc.client.delete("/v1/things/deleted")
+            lines = svc.client.post("/v1/things", content=b'{"name":"new","content":1}\n', headers=NDJSON)
+            answers = await asyncio.gather(patch, delete, lines, *during)
+            assert [answer.status_code for answer in answers if answer is not None] == [204, 204, 200]
             assert (await svc.client.get("/v1/things/patched")).json() == {"a": 1, "b": 2}
             assert (await svc.client.get("/v1/things/deleted")).status_code == 404
             assert (await svc.client.get("/v1/things/new")).json() == 1
+
+
+async def test_a_write_that_an_old_primary_refuses_is_tried_again(
+    own_mongo: OwnMongo, recorder: Recorder
+) -> None:
+    store = own_mongo(test_commands=True)
+    with MongoClient[dict[str, Any]](store.url) as control:
+
+        async def refuse_next(command: str) -> None:
+            # MongoDB marks the error as one after which a write may be tried again
+            data = {"failCommands": [command], "errorCode": 10107, "errorLabels": ["RetryableWriteError"]}
+            point = {"configureFailPoint": "failCommand", "mode": {"times": 1}, "data": data}
+            await asyncio.to_thread(control.admin.command, point)
+
+        async with serving(service, MONGODB_URI=_set(control, store.url), STORE_TIMEOUT="60") as svc:
+            assert (await svc.client.put("/v1/things/a", json={"a": 1})).status_code == 204
+            await refuse_next("findAndModify")
+            answer = await svc.client.put("/v1/things/a", json={"a": 2})
+            assert (answer.status_code, answer.headers["etag"][:3]) == (204, '"2-')
+            await refuse_next("findAndModify")
+            answer = await svc.client.patch("/v1/things/a", content=b'{"b":2}', headers=MERGE)
+            assert (answer.status_code, answer.headers["etag"][:3]) == (204, '"3-')
+            await refuse_next("insert")
+            answer = await svc.client.post(
+                "/v1/things", content=b'{"name":"b","content":1}\n', headers=NDJSON
+            )
+            assert '"inserted":1,"replaced":0,"failed":0' in answer.text
+            await refuse_next("update")
+            answer = await svc.client.post(
+                "/v1/things?mode=upsert", content=b'{"name":"b","content":2}\n', headers=NDJSON
+            )
+            assert '"inserted":0,"replaced":1,"failed":0' in answer.text
+            await refuse_next("delete")
+            assert (await svc.client.delete("/v1/things/a")).status_code == 204
+            assert recorder.failed_commands == [
+                "findAndModify",
+                "findAndModify",
+                "insert",
+                "update",
+                "delete",
+            ]
 
 
 async def _write(svc: TestedService, name: str) -> None:
@@ -275,31 +327,6 @@ async def test_the_server_is_told_how_to_read_and_write(wire: tuple[Relay, Teste
         relay.commands.clear()
         assert (await svc.client.get(address)).status_code == 200
         assert not any("readConcern" in command for command in relay.commands)
-
-
-class Recorder(CommandListener):
-    """Keeps the commands that drivers send."""
-
-    def __init__(self) -> None:
-        self.commands: list[Any] = []
-
-    def started(self, event: CommandStartedEvent) -> None:
-        self.commands.append(event.command)
-
-    def succeeded(self, event: CommandSucceededEvent) -> None:
-        pass
-
-    def failed(self, event: CommandFailedEvent) -> None:
-        pass
-
-
-@pytest.fixture
-def recorder() -> Iterator[Recorder]:
-    """Records what drivers send that are made from here on."""
-    made = Recorder()
-    monitoring.register(made)
-    yield made
-    monitoring._LISTENERS.command_listeners.remove(made)
 
 
 async def test_a_request_says_where_to_read(own_mongo: OwnMongo, recorder: Recorder) -> None:
