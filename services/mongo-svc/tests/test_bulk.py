@@ -183,7 +183,7 @@ async def test_a_client_that_breaks_off_leaves_whole_documents(svc: TestedServic
     )
     await writer.drain()
     arguments = {"count": "exact", "limit": "1000"}
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await svc.client.get("/v1/things", params=arguments)).json()["count"] < 1000:
             await asyncio.sleep(0.02)
     writer.close()
@@ -207,7 +207,7 @@ async def test_a_store_that_goes_away_during_an_import(own_mongo: OwnMongo) -> N
     with ServiceProcess("mongo_svc", MONGODB_URI=store.url) as svc:
         async with httpx.AsyncClient(base_url=svc.url, timeout=60, trust_env=False) as client:
             sending = asyncio.create_task(client.post("/v1/things", content=body(), headers=NDJSON))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while (await client.get("/v1/things/n999")).status_code != 200:
                     await asyncio.sleep(0.02)
             store.kill()

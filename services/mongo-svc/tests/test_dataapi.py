@@ -192,6 +192,8 @@ INVALID: list[tuple[str, dict[str, Any]]] = [
     ("aggregate", {"pipeline": [{"$lookup": {"from": "y", "pipeline": [{"$out": "x"}], "as": "z"}}]}),
     ("aggregate", {"pipeline": [{"$lookup": {"from": {"db": "admin", "coll": "x"}, "as": "z"}}]}),
     ("aggregate", {"pipeline": [{"$unionWith": "system.users"}]}),
+    ("aggregate", {"pipeline": [{"$unionWith": {"from": "tasks", "coll": "system.users"}}]}),
+    ("aggregate", {"pipeline": [{"$lookup": {"from": None, "pipeline": [], "as": "z"}}]}),
     ("aggregate", {"pipeline": [{"$group": {"_id": 1, "x": {"$accumulator": {}}}}]}),
     ("find", {"database": "admin"}),
     ("find", {"database": "elsewhere"}),
@@ -301,6 +303,7 @@ RULES: dict[str, Any] = {
         "w": {},
     },
     "other": {"*": {"filter": {"n": {"$lt": 5}}}},
+    "half": {"ann": {"read": ["text"]}, "w": {}},
 }
 
 
@@ -392,6 +395,15 @@ async def test_an_upsert_sets_no_field_by_its_filter(ruled: Caller) -> None:
     await ann.ok("updateOne", filter={"_id": 5, "text": "b"}, update={"$set": {"text": "c"}}, upsert=True)
     writer = ruled.using(apiKey="s3cret")
     assert await writer.ok("deleteMany", filter={"n": 99}) == {"deletedCount": 0}
+
+
+async def test_what_is_hidden_is_not_moved_to_where_it_is_seen(ruled: Caller) -> None:
+    ann, writer = ruled.using(apiKey="anns"), ruled.using(apiKey="s3cret")
+    await writer.ok("insertOne", collection="half", document={"_id": 1, "text": "a", "secret": "x"})
+    for update in ([{"$set": {"text": "$secret"}}], {"$rename": {"secret": "text"}}):
+        await ann.refused("updateOne", 403, "NoMatchingRuleFound", collection="half", update=update)
+    await ann.ok("updateOne", collection="half", update={"$rename": {"text": "more"}})
+    assert (await ann.ok("find", collection="half"))["documents"] == [{"_id": 1}]
 
 
 async def test_a_pipeline_does_not_reach_what_a_rule_keeps_back(ruled: Caller) -> None:

@@ -237,3 +237,19 @@ async def test_collections_are_listed(svc: TestedService) -> None:
     await svc.client.put("/v1/b/x", json=1)
     await svc.client.put("/v1/a/x", json=1)
     assert (await svc.client.get("/v1/")).json() == {"collections": ["a", "b"]}
+
+
+async def test_a_patch_looks_into_references(svc: TestedService) -> None:
+    merge = {"Content-Type": "application/merge-patch+json"}
+    steps = {"Content-Type": "application/json-patch+json"}
+    for content in ({"$ref": "a", "$id": 1}, {"b": [{"$ref": "a", "$id": {"$ref": "c", "$id": 2}}]}):
+        await svc.client.put("/v1/things/a", json=content)
+        answer = await svc.client.patch("/v1/things/a", content=b'{"x":1}', headers=merge)
+        assert answer.status_code == 204
+        assert (await svc.client.get("/v1/things/a")).json() == {**content, "x": 1}
+    step = [{"op": "replace", "path": "/b/0/$id/$id", "value": 3}]
+    assert (await svc.client.patch("/v1/things/a", json=step, headers=steps)).status_code == 204
+    operation = {"op": "patch", "collection": "things", "name": "a", "patch": {"x": None}}
+    assert (await svc.client.post("/v1/-/batch", json={"operations": [operation]})).status_code == 200
+    answer = await svc.client.get("/v1/things/a")
+    assert answer.json() == {"b": [{"$ref": "a", "$id": {"$ref": "c", "$id": 3}}]}

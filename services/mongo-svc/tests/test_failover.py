@@ -352,3 +352,33 @@ async def test_a_request_says_where_to_read(own_mongo: OwnMongo, recorder: Recor
                 for command in sent:
                     assert command["readConcern"]["level"] == concern
                     assert command["$readPreference"]["mode"] == preference
+
+
+async def test_a_write_that_too_few_members_have_is_not_acknowledged(own_mongo: OwnMongo) -> None:
+    store = own_mongo(test_commands=True)
+    commands = ["findAndModify", "insert", "update", "delete"]
+    error = {"code": 100, "codeName": "UnsatisfiableWriteConcern", "errmsg": "not enough members"}
+    point = {
+        "configureFailPoint": "failCommand",
+        "mode": "alwaysOn",
+        "data": {"failCommands": commands, "writeConcernError": error},
+    }
+    async with serving(service, MONGODB_URI=store.url, STORE_TIMEOUT="15") as svc:
+        assert (await svc.client.put("/v1/things/taken", json=1)).status_code == 204
+        with MongoClient[dict[str, Any]](store.url) as control:
+            await asyncio.to_thread(control.admin.command, point)
+        new = b'{"name":"a","content":1}\n'
+        taken = b'{"name":"taken","content":1}\n'
+        for method, address, body, headers in (
+            ("PUT", "/v1/things/a", b"1", {}),
+            ("PUT", "/v1/things/b", b"1", {"If-None-Match": "*"}),
+            ("DELETE", "/v1/things/a", b"", {}),
+            ("POST", "/v1/things", new, NDJSON),
+            ("POST", "/v1/things", b'{"content":1}\n' + taken, NDJSON),
+            ("POST", "/v1/things?mode=upsert", new, NDJSON),
+            ("PATCH", '/v1/things?filter={"a":1}&confirm=true', b'{"a":1}', MERGE),
+        ):
+            answer = await svc.client.request(method, address, content=body, headers=headers)
+            assert (answer.status_code, method) == (503, method), answer.text
+            assert "MONGODB_WRITE_CONCERN" in answer.json()["detail"]
+            assert answer.headers["retry-after"]

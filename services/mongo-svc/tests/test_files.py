@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from mongo_svc.store import Upload
+from svc_common import Unavailable
 from svc_common.testing import TestedService
 
 PATH = "/v1/things/-/files/a%2Fb.bin"
@@ -109,7 +111,7 @@ async def test_a_client_that_breaks_off_leaves_nothing(svc: TestedService) -> No
         writer.write(b"x" * 2**20)
         await writer.drain()
     chunks = svc.context.state.connection.database.get_collection("things.chunks")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await chunks.count_documents({}) < 2:
             await asyncio.sleep(0.02)
         writer.close()
@@ -130,3 +132,54 @@ async def test_what_is_refused(svc: TestedService) -> None:
     answer = await svc.client.get("/v1/things/-/files/page")
     assert "sandbox" in answer.headers["content-security-policy"]
     assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_of_uploads_that_end_at_once_one_stays(svc: TestedService) -> None:
+    files = svc.context.state.files
+    uploads = [Upload(files, "things", "a/b.bin", "text/plain") for _ in range(2)]
+    for number, upload in enumerate(uploads):
+        await upload.write(b"%d" % number)
+    before = [await files.all("things", "a/b.bin") for _ in uploads]
+    for upload, there in zip(uploads, before, strict=True):
+        await upload.finish(there)
+    assert (await svc.client.get(PATH)).content in (b"0", b"1")
+    for _ in range(5):
+        answers = await asyncio.gather(*(svc.client.put(PATH, content=b"%d" % n) for n in range(4)))
+        assert {answer.status_code for answer in answers} == {204}
+        assert (await svc.client.get(PATH)).content in (b"0", b"1", b"2", b"3")
+    await svc.client.put(PATH, content=b"last")
+    assert (await svc.client.get(PATH)).content == b"last"
+    assert len(await files.all("things", "a/b.bin")) == 1
+
+
+async def test_conditions_hold_when_the_upload_ends(svc: TestedService) -> None:
+    other = asyncio.Event()
+
+    async def body() -> AsyncIterator[bytes]:
+        for _ in range(56):  # the driver sends a file on in parts of 48 MB
+            yield b"x" * 2**20
+        await other.wait()
+        yield b"x"
+
+    only_new = {"If-None-Match": "*"}
+    slow = asyncio.create_task(svc.client.put(PATH, content=body(), headers=only_new))
+    chunks = svc.context.state.connection.database.get_collection("things.chunks")
+    async with asyncio.timeout(60):
+        while await chunks.count_documents({}) < 2:
+            await asyncio.sleep(0.02)
+    assert (await svc.client.put(PATH, content=b"faster", headers=only_new)).status_code == 204
+    other.set()
+    assert (await slow).status_code == 412
+    assert (await svc.client.get(PATH)).content == b"faster"
+    async with asyncio.timeout(60):
+        while await chunks.count_documents({}) > 1:  # nothing is left of the other
+            await asyncio.sleep(0.02)
+
+
+async def test_a_file_that_goes_while_it_is_read(svc: TestedService) -> None:
+    await svc.client.put(PATH, content=b"one")
+    files = svc.context.state.files
+    file = await files.find("things", "a/b.bin")
+    await svc.client.put(PATH, content=b"two")
+    with pytest.raises(Unavailable, match="replaced"):
+        await anext(files.read("things", file, 0, 2))

@@ -59,7 +59,7 @@ async def test_a_pool_that_is_exhausted(own_mongo: OwnMongo) -> None:
 
 
 async def test_a_query_has_a_time_limit(mongo_database: str) -> None:
-    async with serving(service, MONGODB_URI=mongo_database, QUERY_TIMEOUT="0.001") as svc:
+    async with serving(service, MONGODB_URI=mongo_database, QUERY_TIMEOUT="0.001", STORE_TIMEOUT="15") as svc:
         for collection in ("a", "b"):
             items = [{"name": f"n{number}", "content": {"v": number}} for number in range(300)]
             answers = [await svc.client.put(f"/v1/{collection}/{item['name']}", json=item) for item in items]

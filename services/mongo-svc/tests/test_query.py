@@ -167,6 +167,24 @@ async def test_an_order_by_arrays_has_no_pages(svc: TestedService) -> None:
     assert (await svc.client.get("/v1/things", params={"sort": "v", "limit": "1"})).status_code == 400
 
 
+@pytest.mark.parametrize("sort", ["v", "-v"])
+@pytest.mark.parametrize("array", [[2, 10], []], ids=str)
+async def test_an_array_among_others_is_not_shown_twice_or_left_out(
+    svc: TestedService, sort: str, array: list[int]
+) -> None:
+    await fill(svc, [("array", {"v": array}), *((f"n{number}", {"v": number}) for number in range(1, 13))])
+    answer = await svc.client.get("/v1/things", params={"sort": sort, "limit": "3"})
+    while answer.status_code == 200:
+        names = [item["name"] for item in answer.json()["documents"]]
+        assert "array" not in names or answer.json()["next"] is None
+        if answer.json()["next"] is None:
+            assert "array" in names
+            return
+        answer = await svc.client.get(answer.links["next"]["url"])
+    assert answer.status_code == 400
+    assert "array" in answer.json()["detail"]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -265,3 +283,28 @@ async def test_documents_that_others_stored_are_shown_as_they_are(
         assert again.status_code == 304
     replaced = await svc.client.put("/v1/things/b", json=2, headers={"If-Match": answers[1].headers["etag"]})
     assert replaced.status_code == 204
+
+
+@pytest.mark.parametrize("revision", [float("nan"), float("inf"), 1.5, True, "first", None, [1], {"$gt": 0}])
+async def test_a_document_with_any_revision_can_be_read_and_changed(
+    svc: TestedService, mongo_database: str, revision: Any
+) -> None:
+    with MongoClient[dict[str, Any]](mongo_database) as client:
+        client.get_default_database().things.insert_one({"name": "a", "revision": revision, "content": {}})
+    answer = await svc.client.get("/v1/things/a")
+    assert (answer.status_code, answer.json()) == (200, {})
+    condition = {"If-Match": answer.headers["etag"]}
+    merge = {"Content-Type": "application/merge-patch+json"}
+    answer = await svc.client.patch("/v1/things/a", content=b'{"b":1}', headers={**condition, **merge})
+    assert answer.status_code == 204, answer.text
+    again = await svc.client.get("/v1/things/a")
+    assert (again.json(), again.headers["etag"]) == ({"b": 1}, answer.headers["etag"])
+    assert (await svc.client.put("/v1/things/a", json=1, headers=condition)).status_code == 412
+
+
+async def test_a_link_keeps_arguments_that_mean_nothing_here(svc: TestedService) -> None:
+    await fill(svc, [("a", 1), ("b", 2)])
+    answer = await svc.client.get("/v1/things?limit=1&x=%FF&%C3%BC=%00")
+    assert answer.status_code == 200
+    assert "limit=1&x=%FF&%C3%BC=%00&after=" in answer.headers["link"]
+    assert (await svc.client.get(answer.links["next"]["url"])).json()["documents"][0]["name"] == "b"

@@ -34,7 +34,7 @@ class Listener:
 
     async def next(self) -> Seen:
         seen, text = Seen(), ""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             async for line in self.lines:
                 name, _, value = line.partition(": ")
                 if name == "event":
@@ -139,7 +139,7 @@ async def test_streams_are_bounded_and_given_back(mongo_database: str) -> None:
             await two.next()
             answer = await svc.client.get("/v1/things", headers=EVENTS)
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "10")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while svc.context.state.watching._open:
                 await asyncio.sleep(0.02)
         async with listening(svc, "/v1/things") as one:

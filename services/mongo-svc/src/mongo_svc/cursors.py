@@ -106,6 +106,8 @@ def _behind(path: str, value: Any, direction: int) -> list[dict[str, Any]]:
         types = [name for number, names in enumerate(_TYPES[:rank]) if number != _NULL for name in names]
         if rank > _NULL:
             found.append({path: {"$eq": None}})  # matches the missing ones, too
+        if rank >= _NULL:
+            found.append({path: {"$eq": []}})  # before null; not left out, so that the page can be refused
     if types:
         found.append({path: {"$type": types}})
     return found

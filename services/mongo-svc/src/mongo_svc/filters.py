@@ -99,11 +99,10 @@ def _check_other(value: Any, collection: Callable[[str], object]) -> None:
     if isinstance(value, str):
         collection(value)
     elif isinstance(value, Mapping):
-        name = value.get("from", value.get("coll"))
-        if isinstance(name, str):
+        for name in (value[member] for member in ("from", "coll") if member in value):
+            if not isinstance(name, str):  # {db, coll}: only this database can be read
+                raise BadRequest("Another collection is named by a string.")
             collection(name)
-        elif name is not None:  # {db, coll}: only this database can be read
-            raise BadRequest("Another collection is named by a string.")
         if "pipeline" in value:
             check_pipeline(value["pipeline"], collection)
 

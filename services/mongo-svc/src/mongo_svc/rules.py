@@ -91,11 +91,12 @@ class Rule:
     def update(self, update: Any, *, upsert: bool) -> None:
         """Check an update: its fields, and that no document leaves what the rule's filter lets through."""
         if isinstance(update, list):
-            if self.write is not None or self.filter:
+            if self.write is not None or self.read is not None or self.filter:
                 _refuse("Updates with a pipeline are not allowed here.")
             return
         paths = touched(update)
         self._check_write(paths)
+        self._check_read(update.get("$rename", {}))  # or what is hidden gets a name that is not
         for path in paths:
             if any(covered(path, (own,)) or covered(own, (path,)) for own in paths_of(dict(self.filter))):
                 _refuse(f"{path} cannot be changed here.")

@@ -98,7 +98,7 @@ class CollectionHandler(MongoHandler):
         found = await self.state.queries.page(next_page(self, wanted), limit + 1)
         answer: dict[str, Any] = {"documents": [rendered(stored) for stored in found[:limit]], "next": None}
         if len(found) > limit:
-            answer["next"] = cursor_after(self, wanted, found[limit - 1])
+            answer["next"] = cursor_after(self, wanted, found[:limit])
             self.set_header("Link", f'<{self._next_address(answer["next"])}>; rel="next"')
         if counting == "exact":
             answer["count"] = await self.state.queries.count(wanted.query)
@@ -213,10 +213,10 @@ class CollectionHandler(MongoHandler):
         return both(read_filter(self.query("filter")), NAMED)
 
     def _next_address(self, cursor: str) -> str:
-        arguments = [
-            (name, value.decode("utf-8"))
+        arguments = [  # as they came, whatever the bytes are; Tornado reads names as Latin-1
+            (name.encode("latin-1"), value)
             for name, values in self.request.query_arguments.items()
             for value in values[-1:]
             if name != "after"
         ]
-        return f"{self.request.path}?" + urlencode([*arguments, ("after", cursor)])
+        return f"{self.request.path}?" + urlencode([*arguments, (b"after", cursor.encode())])

@@ -47,16 +47,25 @@ class FileHandler(MongoHandler):
             self._problem = problem
 
     async def put(self, collection: str, name: str) -> None:
-        if self._problem is not None:
-            raise self._problem
+        try:
+            if self._problem is not None:
+                raise self._problem
+            before = await self.state.files.all(collection, name)
+            self.require_match(str(before[0]) if before else None)  # somebody else may have been faster
+        except BaseException:
+            self._abandon()
+            raise
         assert self._upload is not None
         upload, self._upload = self._upload, None
-        self.set_header("ETag", f'"{await upload.finish()}"')
+        self.set_header("ETag", f'"{await upload.finish(before)}"')
         self.no_content()
 
     def on_connection_close(self) -> None:
         """The client left: remove what it has sent so far."""
         super().on_connection_close()
+        self._abandon()
+
+    def _abandon(self) -> None:
         upload, self._upload = self._upload, None
         if upload is not None:
             self.state.files.abandon(upload)
@@ -87,7 +96,7 @@ class FileHandler(MongoHandler):
     async def delete(self, collection: str, name: str) -> None:
         file = await self._find(collection, name)
         self.require_match(file.tag)
-        await self.state.files.forget(collection, name)
+        await self.state.files.delete(collection, await self.state.files.all(collection, name))
         self.no_content()
 
     async def _find(self, collection: str, name: str) -> StoredFile:

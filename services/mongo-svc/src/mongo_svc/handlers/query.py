@@ -47,9 +47,13 @@ def next_page(handler: MongoHandler, wanted: Asked) -> Query:
     return replace(wanted.query, filter=both(wanted.query.filter, after(values, sort)))
 
 
-def cursor_after(handler: MongoHandler, wanted: Asked, last: dict[str, Any]) -> str:
-    """The cursor behind a document."""
-    return handler.state.cursors.encode(values_at(last, wanted.query.sort), wanted.signature)
+def cursor_after(handler: MongoHandler, wanted: Asked, page: list[dict[str, Any]]) -> str:
+    """The cursor behind a page; BadRequest where an array on it would come again on a later one."""
+    sort = wanted.query.sort
+    if len(sort) > 1:  # by _id alone there are none
+        for stored in page:
+            values_at(stored, sort)
+    return handler.state.cursors.encode(values_at(page[-1], sort), wanted.signature)
 
 
 def reading(handler: MongoHandler) -> Reading:

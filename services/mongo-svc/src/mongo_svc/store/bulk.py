@@ -10,11 +10,11 @@ from bson import ObjectId
 from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError
 
-from svc_common import Problem
+from svc_common import Problem, StoreUnavailable
 
-from .connection import Connection, Stored, readable_errors
+from .connection import Connection, Stored
 from .documents import Documents, present
-from .errors import problem_for_code
+from .errors import STORE, UNSAFE, problem_for_code
 
 Mode = Literal["insert", "upsert", "update"]
 MODES: tuple[Mode, ...] = ("insert", "upsert", "update")
@@ -165,8 +165,13 @@ class Bulk:
 
 
 def _failures(error: BulkWriteError, items: Sequence[Item]) -> list[Failure]:
-    """The failures in a bulk error; raises a problem when the write concern failed."""
+    """The failures in a bulk error.
+
+    Raises a problem when the write concern failed: then nothing is acknowledged, failures or not.
+    """
     details = error.details
+    if details["writeConcernErrors"]:
+        raise StoreUnavailable(STORE, UNSAFE) from error
     failures = []
     for entry in details["writeErrors"]:
         item = items[entry["index"]]
@@ -175,7 +180,4 @@ def _failures(error: BulkWriteError, items: Sequence[Item]) -> list[Failure]:
         if problem.status_code == 409:
             problem.detail = f"There is a document {item.name} already."
         failures.append(Failure(item.position, item.name, problem))
-    if not failures and details.get("writeConcernErrors"):
-        with readable_errors():
-            raise error
     return failures

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from hashlib import blake2b
 from typing import Any, TypeVar
 
 import stamina
-from bson import ObjectId
+from bson import DBRef, ObjectId
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
@@ -42,21 +43,24 @@ class Document:
     content: Any
     revision: int
     tag: str
+    stored_revision: Any = None
+    """What MongoDB has in its place: another program may have stored a fraction, a text or nothing."""
 
     @classmethod
     def from_stored(cls, stored: Stored) -> Document:
         """The document in the form that MongoDB keeps."""
-        key, revision = stored["_id"], stored.get("revision")
-        if not isinstance(revision, (int, float)):
-            revision = 0
+        key, stored_revision = stored["_id"], stored.get("revision")
+        known = isinstance(stored_revision, (int, float)) and math.isfinite(stored_revision)
+        revision = int(stored_revision) if known else 0
         if not isinstance(key, ObjectId):  # of somebody else's making, and perhaps nothing for a header
             key = blake2b(repr(key).encode(), digest_size=12).hexdigest()
         return cls(
             id=stored["_id"],
             name=stored["name"],
             content=stored.get("content"),
-            revision=int(revision),
+            revision=revision,
             tag=f"{revision}-{key}",
+            stored_revision=stored_revision,
         )
 
 
@@ -170,7 +174,9 @@ class Documents:
         """The document that is to be written over."""
         async with self._connection.call("find"):
             stored = await self._collection(collection).find_one({"name": name})
-        return None if stored is None else Document.from_stored(stored)
+        if stored is None:
+            return None
+        return Document.from_stored({**stored, "content": without_references(stored.get("content"))})
 
     async def _create(self, collection: str, name: str, content: Any) -> Document:
         now = present()
@@ -188,7 +194,7 @@ class Documents:
         async with self._connection.call("update"):
             stored = await self._collection(collection).find_one_and_update(
                 _same_revision(before),
-                {"$set": {"content": content, "updated": present()}, "$inc": {"revision": 1}},
+                {"$set": {"content": content, "updated": present(), "revision": before.revision + 1}},
                 {"name": 1, "revision": 1},
                 return_document=ReturnDocument.AFTER,
             )
@@ -204,8 +210,19 @@ def present() -> datetime:
 
 
 def _same_revision(document: Document) -> Stored:
-    # A document that somebody else's program stored has no revision until the first write here
-    return {"_id": document.id, "name": document.name, "revision": document.revision or {"$in": [0, None]}}
+    return {"_id": document.id, "name": document.name, "revision": {"$eq": document.stored_revision}}
+
+
+def without_references(value: Any) -> Any:
+    """A content in which objects with ``$ref`` and ``$id`` are objects again, as every other one is.
+
+    The driver makes something of its own of them, which a patch could not look into.
+    """
+    if isinstance(value, DBRef):
+        value = value.as_doc()
+    if isinstance(value, dict):
+        return {key: without_references(item) for key, item in value.items()}
+    return [without_references(item) for item in value] if isinstance(value, list) else value
 
 
 def _is_name(error: DuplicateKeyError) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from bson.errors import BSONError
+from gridfs.errors import CorruptGridFile, NoFile
 from pymongo.errors import (
     BulkWriteError,
     ConnectionFailure,
@@ -16,6 +17,7 @@ from pymongo.errors import (
     NetworkTimeout,
     OperationFailure,
     PyMongoError,
+    WriteConcernError,
     WTimeoutError,
 )
 
@@ -34,6 +36,11 @@ from ..schemas import violations
 STORE = "mongodb"
 
 TOO_LARGE = "The document is over 16 MiB, the most that MongoDB holds."
+
+UNSAFE = (
+    "MongoDB did not acknowledge the write as MONGODB_WRITE_CONCERN and MONGODB_JOURNAL ask; "
+    "it may be stored all the same."
+)
 
 UNTRUSTED = "The certificate of MongoDB is not trusted, or is for another name."
 
@@ -63,12 +70,18 @@ def problem_for(error: Exception) -> Problem | None:
         return StoreUnavailable(STORE, UNTRUSTED if is_untrusted(error) else "")
     if isinstance(error, DuplicateKeyError):
         return Conflict("Something with the same value of a unique index is stored already.")
+    if isinstance(error, WriteConcernError):
+        return StoreUnavailable(STORE, UNSAFE)
     if isinstance(error, BulkWriteError):
-        first = (error.details or {}).get("writeErrors") or [{}]
+        first = (error.details or {}).get("writeErrors")
+        if not first:  # all were written, and the write concern failed
+            return StoreUnavailable(STORE, UNSAFE)
         return problem_for_code(first[0].get("code"), None, error, first[0].get("errInfo"))
     if isinstance(error, OperationFailure):
         details = error.details or {}
         return problem_for_code(error.code, details.get("codeName"), error, details.get("errInfo"))
+    if isinstance(error, (NoFile, CorruptGridFile)):
+        return Unavailable("The file was replaced or deleted while it was read; ask again.")
     if isinstance(error, InvalidName):
         return BadRequest("MongoDB does not take this name.")
     if isinstance(error, (BSONError, OverflowError)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,8 @@ from motor.motor_asyncio import AsyncIOMotorGridFSBucket
 from svc_common import Problem
 
 from .connection import Connection
+
+_NEWEST_FIRST = [("uploadDate", -1), ("_id", -1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Upload:
     def __init__(self, files: Files, collection: str, name: str, content_type: str) -> None:
         self.id = ObjectId()
         self._files = files
-        self._at = (collection, name)
+        self._collection = collection
         self._turn = asyncio.Lock()  # an upload may be given up while a piece is on its way
         self._stream: Any = files.bucket(collection).open_upload_stream_with_id(
             self.id, name, metadata={"contentType": content_type}
@@ -48,11 +50,15 @@ class Upload:
         async with self._turn, self._files.connection.call("upload", self._files.timeout):
             await self._stream.write(data)
 
-    async def finish(self) -> str:
-        """The file is complete: it takes the place of the one before. Returns its tag."""
+    async def finish(self, before: Sequence[ObjectId]) -> str:
+        """The file is complete: it takes the place of those that were there ``before``. Returns its tag.
+
+        Of two uploads that end at once neither deletes the other; the younger is seen, and the next upload or
+        deletion takes both away.
+        """
         async with self._files.connection.call("upload", self._files.timeout):
             await self._stream.close()
-        await self._files.forget(*self._at, keep=self.id)
+        await self._files.delete(self._collection, before)
         return str(self.id)
 
     async def abort(self) -> None:
@@ -87,7 +93,7 @@ class Files:
         """The newest file of a name, None where there is none."""
         files = self.connection.database.get_collection(f"{collection}.files")
         async with self.connection.call("find"):
-            stored = await files.find_one({"filename": name}, sort=[("uploadDate", -1), ("_id", -1)])
+            stored = await files.find_one({"filename": name}, sort=_NEWEST_FIRST)
         if stored is None:
             return None
         kind = (stored.get("metadata") or {}).get("contentType")
@@ -112,17 +118,20 @@ class Files:
             left -= len(data)
             yield data
 
-    async def forget(self, collection: str, name: str, *, keep: ObjectId | None = None) -> bool:
-        """Delete every file of a name but one; returns whether there was any."""
+    async def all(self, collection: str, name: str) -> list[ObjectId]:
+        """The keys of all files of a name, the newest first."""
+        files = self.connection.database.get_collection(f"{collection}.files")
+        async with self.connection.call("find"):
+            found = await files.find({"filename": name}, {"_id": 1}).sort(_NEWEST_FIRST).to_list(None)
+        return [stored["_id"] for stored in found]
+
+    async def delete(self, collection: str, keys: Sequence[ObjectId]) -> None:
+        """Delete files."""
         files = self.connection.database.get_collection(f"{collection}.files")
         chunks = self.connection.database.get_collection(f"{collection}.chunks")
-        async with self.connection.call("find"):
-            found = await files.find({"filename": name, "_id": {"$ne": keep}}, {"_id": 1}).to_list(None)
-        keys = [stored["_id"] for stored in found]
         if not keys:
-            return False
+            return
         async with self.connection.call("delete", self.timeout):
             await files.delete_many({"_id": {"$in": keys}})
         async with self.connection.call("delete", self.timeout):
             await chunks.delete_many({"files_id": {"$in": keys}})
-        return True

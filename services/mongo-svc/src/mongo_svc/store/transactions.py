@@ -14,7 +14,7 @@ from svc_common import Conflict, Problem, StoreUnavailable
 from ..batch import Operation, at
 from ..content import check_content
 from .connection import Connection, Stored
-from .documents import Document, Documents, present
+from .documents import Document, Documents, present, without_references
 from .errors import problem_for
 
 _TRIES = 20
@@ -96,7 +96,7 @@ async def _step(connection: Connection, session: Any, operation: Operation) -> s
         return None
     content = operation.content
     if operation.patch is not None and before is not None:
-        content = operation.patch(before.content)
+        content = operation.patch(without_references(before.content))
         check_content(content)
     now = present()
     if before is None:
@@ -106,7 +106,7 @@ async def _step(connection: Connection, session: Any, operation: Operation) -> s
     else:
         await collection.update_one(
             {"_id": before.id, "name": before.name},
-            {"$set": {"content": content, "updated": now}, "$inc": {"revision": 1}},
+            {"$set": {"content": content, "updated": now, "revision": before.revision + 1}},
             session=session,
         )
         made = {"_id": before.id, "name": before.name, "revision": before.revision + 1}
