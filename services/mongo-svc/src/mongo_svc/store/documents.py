@@ -50,8 +50,9 @@ class Document:
     def from_stored(cls, stored: Stored) -> Document:
         """The document in the form that MongoDB keeps."""
         key, stored_revision = stored["_id"], stored.get("revision")
-        known = isinstance(stored_revision, (int, float)) and math.isfinite(stored_revision)
-        revision = int(stored_revision) if known else 0
+        revision = 0
+        if isinstance(stored_revision, (int, float)) and math.isfinite(stored_revision):
+            revision = int(stored_revision)
         if not isinstance(key, ObjectId):  # of somebody else's making, and perhaps nothing for a header
             key = blake2b(repr(key).encode(), digest_size=12).hexdigest()
         return cls(
