@@ -63,6 +63,8 @@ def test_whose_quota() -> None:
     assert caller_key(Principal("laptop", Access.READ), "192.0.2.1") == "caller:laptop"
     assert caller_key(ANYONE, "192.0.2.1") == "address:192.0.2.1"
     assert caller_key(None, "2001:db8:1:2:3::4") == caller_key(None, "2001:db8:1:2:ffff::") != ""
+    # an IPv4 address as a listener for both shows it: not all of them together
+    assert caller_key(None, "::ffff:192.0.2.1") == caller_key(None, "192.0.2.1") == "address:192.0.2.1"
     assert caller_key(None, "nonsense") == "address:unknown"
 
 

@@ -66,17 +66,21 @@ def serial(svc: TestedService, context: ssl.SSLContext) -> object:
 
 
 @pytest.mark.parametrize("server", ["tornado", "fast"])
-async def test_a_certificate_is_renewed_while_the_service_runs(files: Files, server: str) -> None:
+async def test_a_certificate_is_renewed_while_the_service_runs(
+    files: Files, server: str, caplog: pytest.LogCaptureFixture
+) -> None:
     async with serving(shelf, HTTP_SERVER=server, **files.settings) as svc:
         assert svc.url.startswith("https://")
         async with httpx.AsyncClient(base_url=svc.url, verify=files.client(), trust_env=False) as client:
             assert (await client.get("/open")).status_code == 200
             first = await asyncio.to_thread(serial, svc, files.client())
             files.chain.write_text("half written")
-            await asyncio.sleep(2.5)  # the files are looked at every two seconds
+            async with asyncio.timeout(30):
+                while "certificate_not_renewed" not in caplog.text:
+                    await asyncio.sleep(0.05)
             assert await asyncio.to_thread(serial, svc, files.client()) == first
             files.issue()
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + 30
             while await asyncio.to_thread(serial, svc, files.client()) == first:
                 assert time.monotonic() < deadline
                 await asyncio.sleep(0.1)
@@ -98,11 +102,12 @@ def test_no_handshake_fails_while_a_certificate_is_renewed(files: Files, name: s
     renewing = threading.Thread(target=renew)
     renewing.start()
     try:
-        while len(serials) < 20:
+        while len(serials) < 20 and renewing.is_alive():
             serials.add(handshake(server, client, name))
     finally:
         enough.set()
         renewing.join()
+    assert len(serials) >= 20
 
 
 def handshake(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> object:

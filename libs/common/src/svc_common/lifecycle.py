@@ -46,6 +46,9 @@ class RequestLifecycle(LeanHandler):
     cancel_on_disconnect = False
     """Whether the method is cancelled when its client goes away. Right for reads, wrong for most writes."""
 
+    limited = True
+    """Whether its requests count towards RATE_LIMIT. Those that are refused always do."""
+
     route: Route | None = None
 
     def initialize(self, route: Route | None = None) -> None:
@@ -93,7 +96,7 @@ class RequestLifecycle(LeanHandler):
         access = self.access()
         if access is not Access.PUBLIC or refusal_in(self.request) is not None:
             await self._admit(access)
-        if context.limiter is not None:
+        if context.limiter is not None and self.limited:
             for name, value in (await context.limiter.admit(self.principal, self.request.remote_ip)).items():
                 self.set_header(name, value)
         headers = self.request.headers

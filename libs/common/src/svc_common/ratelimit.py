@@ -122,6 +122,6 @@ def caller_key(principal: Principal | None, address: str | None) -> str:
         parsed = ip_address(address or "")
     except ValueError:
         return "address:unknown"
-    if isinstance(parsed, IPv6Address):
+    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is None:
         return f"address:{IPv6Address(int(parsed) >> 64 << 64)}/64"
-    return f"address:{parsed}"
+    return f"address:{getattr(parsed, 'ipv4_mapped', None) or parsed}"

@@ -28,10 +28,11 @@ async def test_a_personal_token_ends_within_five_seconds(svc: TestedService, iss
     issuer.personal[PERSONAL] = {"sub": "42", "name": "ada", "scope": "shelf:read"}
     assert await status(svc, PERSONAL) == 200
     issuer.personal.clear()
-    start = time.monotonic()
+    ended = sent = time.monotonic()
     while (last := await status(svc, PERSONAL)) == 200:
-        assert time.monotonic() - start < 5
+        assert sent - ended < 5
         await asyncio.sleep(0.05)
+        sent = time.monotonic()
     assert last == 401
 
 

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from token_issuer import Issuer, as_bearer, b64, shelf
 
+from svc_common.auth.signed import REVOCATION_MOST
 from svc_common.testing import TestedService, serving
 
 
@@ -130,22 +131,52 @@ async def test_algorithms_are_pinned(issuer: Issuer) -> None:
             assert let_in == accepted
 
 
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"kty": "OKP", "crv": "Ed25519"},
+        {"kty": "OKP", "crv": "Ed25519", "x": 5},
+        {"kty": "OKP", "crv": "Ed25519", "x": "AA"},
+        {"kty": "OKP", "crv": ["Ed25519"], "x": "AA"},
+        {"kty": "EC", "crv": "P-256", "x": "A" * 43, "y": "A" * 43},
+        {"kty": "EC", "crv": "P-256"},
+        {"kty": "RSA", "n": "", "e": ""},
+        {"kty": "RSA"},
+        {"kty": "oct", "k": "AA"},
+        {},
+        None,
+    ],
+    ids=repr,
+)
+async def test_a_key_that_is_of_no_use_takes_no_other_with_it(
+    issuer: Issuer, tmp_path: Path, bad: dict[str, Any] | None
+) -> None:
+    path = tmp_path / "keys.json"
+    entry = {"kid": "bad", **bad} if bad is not None else None
+    path.write_text(json.dumps({"keys": [entry, *issuer.jwks()["keys"]]}))
+    async with serving(
+        shelf, AUTH_MODE="jwt", AUTH_JWKS_URL=path.as_uri(), AUTH_ALGORITHMS="EdDSA,ES256,RS256"
+    ) as svc:
+        assert await status(svc, issuer.token()) == 200
+        assert await status(svc, issuer.forged({"alg": "EdDSA", "kid": "bad"}, b"")) == 401
+
+
 async def test_rotation(svc: TestedService, issuer: Issuer) -> None:
     assert await status(svc, issuer.token()) == 200
     assert issuer.asked.count("jwks.json") == 1
     assert await status(svc, issuer.token()) == 200
     assert issuer.asked.count("jwks.json") == 1
     issuer.keys["k2"] = ed25519.Ed25519PrivateKey.generate()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while await status(svc, issuer.token("k2")) != 200:  # an unknown key id asks once, every few seconds
         assert time.monotonic() < deadline
         await asyncio.sleep(0.1)
-    asked = issuer.asked.count("jwks.json")
+    asked, since = issuer.asked.count("jwks.json"), time.monotonic()
     assert await status(svc, issuer.token()) == 200
     stranger = Issuer(keys={f"k{number}": ed25519.Ed25519PrivateKey.generate() for number in range(20)})
     answers = await asyncio.gather(*(status(svc, stranger.token(kid)) for kid in stranger.keys))
     assert set(answers) == {401}
-    assert issuer.asked.count("jwks.json") <= asked + 1
+    assert issuer.asked.count("jwks.json") <= asked + 1 + (time.monotonic() - since) // 5
 
 
 async def test_scopes_count_for_the_service_that_they_name(svc: TestedService, issuer: Issuer) -> None:
@@ -166,10 +197,11 @@ async def test_a_revoked_session_is_refused_within_five_seconds(svc: TestedServi
     token, other = issuer.token(), issuer.token(sid="s2")
     assert await status(svc, token) == 200
     issuer.revoked.append("s1")
-    start = time.monotonic()
+    ended = sent = time.monotonic()
     while (last := await status(svc, token)) == 200:
-        assert time.monotonic() - start < 5
+        assert sent - ended < 5
         await asyncio.sleep(0.05)
+        sent = time.monotonic()
     assert last == 401
     assert await status(svc, other) == 200
 
@@ -180,7 +212,7 @@ async def test_a_session_revoked_while_nobody_asked_is_refused_at_once(
     assert await status(svc, issuer.token()) == 200
     issuer.revoked.append("s1")
     asked = len(issuer.asked)
-    await asyncio.sleep(4.6)  # the list may be 4.5 s old
+    await asyncio.sleep(REVOCATION_MOST + 0.1)
     assert len(issuer.asked) == asked  # a service that serves nobody asks nothing
     assert await status(svc, issuer.token()) == 401
 

@@ -29,13 +29,15 @@ class Fresh(Generic[T]):
 
     async def get(self) -> T:
         """The value. Raises what loading raises when there is none that is young enough."""
-        age = time.monotonic() - self._asked
+        now = time.monotonic()
+        age = now - self._asked
         if self._value is not None and age < self._most:
-            if age >= self._renew_after and time.monotonic() - self._tried >= self._renew_after / 2:
+            if age >= self._renew_after and now - self._tried >= self._renew_after / 2:
                 self._start().add_done_callback(_seen)
             return self._value[0]
-        await self._renewed()
-        assert self._value is not None
+        # A fetch that was under way already may be so slow that its value is too old when it comes
+        while self._value is None or (self._asked < now and time.monotonic() - self._asked >= self._most):
+            await self._renewed()
         return self._value[0]
 
     async def renew(self, *, pause: float) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import orjson
 from jwt import PyJWK
-from jwt.exceptions import PyJWKError
+from jwt.exceptions import PyJWTError
 
 from ..logs import get_logger
 from ..problems import Unavailable
@@ -38,12 +38,13 @@ def parse_keys(document: bytes, algorithms: Sequence[str]) -> dict[str, PyJWK]:
     for entry in entries:
         if not isinstance(entry, dict) or entry.get("use", "sig") != "sig" or "d" in entry:
             continue
-        kind = _KINDS.get((str(entry.get("kty")), entry.get("crv")))
+        curve = entry.get("crv")
+        kind = _KINDS.get((str(entry.get("kty")), None if curve is None else str(curve)))
         if kind is None or kind not in algorithms or entry.get("alg", kind) != kind:
             continue
         try:
             key = PyJWK(entry, kind)
-        except (PyJWKError, ValueError):
+        except (PyJWTError, ValueError, TypeError):  # whatever is wrong with it, the others still count
             log.warning("key_refused", kid=str(entry.get("kid"))[:100])
             continue
         if kind == "RS256" and key.key.key_size < _LEAST_RSA_BITS:
