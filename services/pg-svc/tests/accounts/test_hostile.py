@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from devstack.stores.postgres import run_sql
 from pg_svc.accounts.keys import SigningKeys, create_key
+from pg_svc.settings import PgSettings
+from svc_common import SettingsError, load_settings
 from svc_common.testing import TestedService, serving
 
 from .conftest import PASSWORD, Start, bearer, log_in, sign_up
@@ -67,6 +69,21 @@ async def test_names(svc: TestedService, postgres_database: str, name: Any) -> N
 async def test_bodies(svc: TestedService, body: bytes, kind: str) -> None:
     answer = await svc.client.post("/auth/login", content=body, headers={"Content-Type": kind})
     assert answer.status_code in (400, 415)
+
+
+async def test_a_method_that_a_form_cannot_have(svc: TestedService) -> None:
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = await svc.client.put("/auth/login", content=b"a=b", headers=kind)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD, POST, OPTIONS")
+
+
+async def test_scopes_of_new_accounts_are_scopes(
+    postgres_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", postgres_database)
+    monkeypatch.setenv("SIGNUP_SCOPES", "redis:write,pg-read")
+    with pytest.raises(SettingsError, match="SIGNUP_SCOPES: takes scopes such as"):
+        load_settings(PgSettings, auth_mode="none")
 
 
 async def test_a_taken_name(svc: TestedService) -> None:

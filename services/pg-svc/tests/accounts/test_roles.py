@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from devstack.stores.postgres import run_sql
-from svc_common.testing import TestedService
+from pg_svc.accounts.keys import SigningKeys, create_key
+from pg_svc.app import service
+from svc_common.testing import TestedService, serving
 
+from ..conftest import until_ready
 from .conftest import Start, admin_token, bearer, log_in, sign_up
 
 TABLE = """
@@ -65,4 +70,28 @@ async def test_a_role_that_is_not_listed(
         run_sql(postgres_database, f"UPDATE storefronts.users SET role = '{role}'")
         ada = bearer((await log_in(svc)).json()["access_token"])
         assert (await svc.client.get("/rest/notes", headers=ada)).status_code == 403
+        assert "role_refused" in caplog.text
+
+
+@pytest.mark.parametrize("role", [["the_role"], {"name": "the_role"}, 7, True])
+async def test_a_role_that_is_no_name(
+    postgres_database: str, tmp_path: Path, role: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another issuer's tokens may hold a claim ``role`` that means something else."""
+    caplog.set_level("INFO")
+    path = tmp_path / "signing.pem"
+    create_key(path)
+    keys = SigningKeys.load([str(path)])
+    (tmp_path / "keys.json").write_bytes(keys.document)
+    claims = {"iss": "storefronts", "aud": "storefronts", "sub": "1", "exp": time.time() + 600}
+    token = keys.sign({**claims, "scope": "*:admin", "role": role})
+    settings = {
+        "AUTH_MODE": "jwt",
+        "AUTH_JWKS_URL": (tmp_path / "keys.json").as_uri(),
+        "AUTH_ROLES": "the_role",
+    }
+    async with serving(service, DATABASE_URL=postgres_database, **settings) as svc:
+        await until_ready(svc)
+        answer = await svc.client.get("/rest/todos", headers=bearer(token))
+        assert (answer.status_code, answer.json()["code"]) == (403, "42501")
         assert "role_refused" in caplog.text

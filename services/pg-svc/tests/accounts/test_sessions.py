@@ -9,6 +9,7 @@ import jwt
 import pytest
 
 from devstack.stores.postgres import run_sql
+from pg_svc.accounts.passwords import _estimated
 from svc_common.testing import TestedService
 
 from .conftest import PASSWORD, Start, bearer, log_in, sign_up
@@ -43,14 +44,27 @@ async def test_a_logout_with_what_is_left_of_a_session(svc: TestedService) -> No
         assert me.status_code == 401
 
 
+async def test_a_logout_with_a_cookie_that_opens_nothing(svc: TestedService) -> None:
+    left = {"Cookie": "__Host-access=a.b.c; __Host-refresh=sfr_unknown"}
+    answer = await svc.client.post("/auth/logout", headers=left)
+    assert answer.status_code == 204
+    gone = answer.headers.get_list("set-cookie")
+    assert len(gone) == 2
+    assert all("expires=" in line.lower() for line in gone)
+    for nonsense in (5, "", None, ["sfr_"]):
+        answer = await svc.client.post("/auth/logout", json={"refresh_token": nonsense})
+        assert answer.status_code == 400
+
+
 async def test_an_access_token_ends_with_its_session_on_every_address(svc: TestedService) -> None:
     token = (await sign_up(svc))["access_token"]
     assert (await svc.client.get("/rest/todos", headers=bearer(token))).status_code == 200
     await svc.client.post("/auth/logout", headers=bearer(token))
-    start = time.monotonic()
+    ended = sent = time.monotonic()
     while (await svc.client.get("/rest/todos", headers=bearer(token))).status_code != 401:
-        assert time.monotonic() - start < 5
+        assert sent - ended < 5
         await asyncio.sleep(0.1)
+        sent = time.monotonic()
 
 
 async def test_a_refresh_token_counts_once(
@@ -135,6 +149,15 @@ async def test_weak_passwords(svc: TestedService, password: str) -> None:
     answer = await svc.client.post("/auth/signup", json={"name": "ada_lovelace", "password": password})
     assert answer.status_code == 422
     assert password not in answer.text
+
+
+async def test_a_password_that_would_take_long_to_estimate(svc: TestedService) -> None:
+    signs = "4@8({[<3691!|70$5+%2"
+    assert len(_estimated(signs * 10)) < 20
+    for ordinary in (PASSWORD, "12345678901-correct-horse-battery", "x" * 72, "Tr0ub4dor&3 " * 6):
+        assert _estimated(ordinary) == ordinary
+    await sign_up(svc, password=signs * 10)
+    assert (await log_in(svc, password=signs * 10)).status_code == 200
 
 
 async def test_a_changed_cost_rehashes_at_the_next_login(start: Start, postgres_database: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,11 +17,14 @@ from pg_svc.accounts.settings import AccountSettings
 from pg_svc.accounts.users import User, Users
 from svc_common import BadRequest, Forbidden, Unauthorized, Unprocessable
 from svc_common.audit import audit
-from svc_common.auth.access import covers, is_scope
+from svc_common.auth.access import covers, is_scope, scopes_in
+from svc_common.auth.fresh import Fresh
 from svc_common.auth.issuer import PERSONAL_PREFIX
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
 _LEEWAY = 10
+_SHARED = 0.25
+"""Seconds that an answer is shared; whoever asks allows for them (see ``svc_common.auth.signed``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class Accounts:
         self.passwords = Passwords(settings)
         self.signing_keys = keys
         self._attempts = Attempts(database)
+        self._revoked = Fresh(self._read_revoked, renew_after=_SHARED, most=_SHARED)
         self._database = database
 
     async def close(self) -> None:
@@ -64,6 +68,7 @@ class Accounts:
     async def sign_up(self, name: str, password: str, invite: str | None, client: Client) -> Grant:
         """A new account and its first session."""
         if self.settings.signup == "closed":
+            audit("signup_refused", reason="closed", remote=client.address)
             raise Forbidden("New accounts are made by the administrators.")
         await self._attempts.count_address(client.address)
         if self.settings.signup == "invite" and (not invite or await self.users.invited(invite) is None):
@@ -73,11 +78,15 @@ class Accounts:
         if self.settings.signup == "invite":
             user = await self.users.accept_invite(invite or "", name, hashed)
             if user is None:
+                audit("signup_refused", reason="invite", remote=client.address)
                 raise Forbidden("This invite does not count (any more).")
         else:
             user = await self.users.add(name, hashed, self.settings.signup_scopes)
         audit("signup", user=user.name, remote=client.address)
-        return await self._open(user, client)
+        grant = await self._open(user, client)
+        if grant is None:
+            raise Forbidden("This account has been changed already; log in.")
+        return grant
 
     async def log_in(self, name: str, password: str, client: Client) -> Grant:
         """A new session. An unknown user, a wrong password and a disabled account look the same."""
@@ -86,17 +95,20 @@ class Accounts:
             await self._attempts.count(name, client.address)
         else:
             await self._attempts.count_address(client.address)
-        user = await self.users.by_name(name) if known else None
-        outcome = await self.passwords.verify(user.password if user else None, password)
-        if user is None or not outcome.right or user.disabled:
-            reason = "unknown user" if user is None else "disabled" if outcome.right else "wrong password"
-            audit("login_failed", user=name[:64] if known else None, reason=reason, remote=client.address)
-            raise Unauthorized("The name or the password is wrong.")
+        grant = None
+        while grant is None:  # again where the account was changed while its password was being looked at
+            user = await self.users.by_name(name) if known else None
+            outcome = await self.passwords.verify(user.password if user else None, password)
+            if user is None or not outcome.right or user.disabled:
+                reason = "unknown user" if user is None else "disabled" if outcome.right else "wrong password"
+                audit("login_failed", user=name if known else None, reason=reason, remote=client.address)
+                raise Unauthorized("The name or the password is wrong.")
+            if outcome.rehash is not None:
+                user = await self.users.rehash(user, outcome.rehash)
+            grant = await self._open(user, client) if user is not None else None
         await self._attempts.succeeded(name, client.address)
-        if outcome.rehash is not None:
-            await self.users.set_password(user.id, outcome.rehash)
-        audit("login", user=user.name, remote=client.address)
-        return await self._open(user, client)
+        audit("login", user=grant.user.name, remote=client.address)
+        return grant
 
     async def renew(self, refresh: str, client: Client) -> Grant:
         """New tokens for a refresh token. One that was used before ends its session: it was stolen."""
@@ -124,8 +136,10 @@ class Accounts:
             audit("password_refused", user=user.name, remote=client.address)
             raise Forbidden("The present password is wrong.")
         await self._attempts.succeeded(user.name, client.address)
-        await self.users.set_password(user.id, await self.new_password(user.name, new))
-        await self.users.end_sessions(user.id, but=session)
+        hashed = await self.new_password(user.name, new)
+        if not await self.users.set_password(user, hashed, session=session):
+            audit("password_refused", user=user.name, remote=client.address)
+            raise Forbidden("The password has been changed meanwhile.")
         audit("password_changed", user=user.name, remote=client.address)
 
     async def new_password(self, name: str, password: str) -> str:
@@ -139,16 +153,16 @@ class Accounts:
             raise Unprocessable(weakness)
         return await self.passwords.hash(password)
 
-    async def _open(self, user: User, client: Client) -> Grant:
+    async def _open(self, user: User, client: Client) -> Grant | None:
         refresh = _secret("sfr_")
-        session = await self.users.open_session(
-            user.id,
+        opened = await self.users.open_session(
+            user,
             refresh,
             longest=self.settings.session_ttl,
             agent=client.agent,
             address=client.address,
         )
-        return self._grant(user, session, refresh)
+        return self._grant(opened[1], opened[0], refresh) if opened is not None else None
 
     def _grant(self, user: User, session: str, refresh: str) -> Grant:
         now, seconds = int(time.time()), self.settings.access_ttl
@@ -177,7 +191,10 @@ class Accounts:
         return self.signing_keys.document
 
     async def revoked(self) -> frozenset[str]:
-        """The sessions that ended within the life of an access token."""
+        """The sessions that ended within the life of an access token. Many may ask: they share an answer."""
+        return await self._revoked.get()
+
+    async def _read_revoked(self) -> frozenset[str]:
         return frozenset(await self.users.ended_within(self.settings.access_ttl + _LEEWAY))
 
     async def personal(self, token: str) -> Mapping[str, Any] | None:
@@ -202,6 +219,12 @@ def claims_of(user: User) -> dict[str, Any]:
 def narrowed(scopes: tuple[str, ...], granted: tuple[str, ...]) -> list[str]:
     """Of a token's scopes those that the account has itself."""
     return [scope for scope in scopes if covers(granted, scope)]
+
+
+def beyond(claims: Mapping[str, Any], scopes: Iterable[str]) -> list[str]:
+    """Of scopes those that a caller with these claims does not have, and so cannot give to anybody."""
+    held = scopes_in(claims)
+    return [scope for scope in scopes if not covers(held, scope)]
 
 
 def checked_scopes(scopes: object) -> list[str]:

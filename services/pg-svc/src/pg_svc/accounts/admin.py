@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 
-from pg_svc.accounts.accounts import checked_scopes
+from pg_svc.accounts.accounts import beyond, checked_scopes
 from pg_svc.accounts.base import AccountHandler, known_id
-from svc_common import BadRequest, NotFound
+from svc_common import BadRequest, Forbidden, NotFound
 from svc_common.audit import audit
 
 _MOST = 200
 
 
-class UsersHandler(AccountHandler):
+class AdminHandler(AccountHandler):
+    """An address for administrators."""
+
+    def may_give(self, scopes: Iterable[str]) -> None:
+        """Forbidden for scopes that the caller does not have; a static token stands for the operator."""
+        assert self.principal is not None
+        claims = self.principal.claims
+        more = beyond(claims, scopes) if claims else []
+        if more:
+            audit("scopes_denied", scopes=more, by=self.principal.name, remote=self.request.remote_ip)
+            raise Forbidden(f"You may not give what you do not have: {', '.join(more)}.")
+
+
+class UsersHandler(AdminHandler):
     """All accounts."""
 
     async def get(self) -> None:
@@ -25,7 +39,7 @@ class UsersHandler(AccountHandler):
         self.write_json({"users": [user.document() for user in users]})
 
 
-class UserHandler(AccountHandler):
+class UserHandler(AdminHandler):
     """One account."""
 
     async def get(self, user: str) -> None:
@@ -44,28 +58,29 @@ class UserHandler(AccountHandler):
         unknown = set(fields) - {"disabled", "scopes", "role"}
         if unknown or not fields:
             raise BadRequest("Send disabled, scopes or role.")
-        disabled, role = fields.get("disabled", found.disabled), fields.get("role", found.role)
-        if not isinstance(disabled, bool):
+        if not isinstance(fields.get("disabled", False), bool):
             raise BadRequest("disabled must be true or false.")
-        if role is not None and role not in self.accounts.settings.auth_roles:
+        if fields.get("role") is not None and fields["role"] not in self.accounts.settings.auth_roles:
             raise BadRequest("role must be one of AUTH_ROLES, or null.")
-        scopes = checked_scopes(fields["scopes"]) if "scopes" in fields else list(found.scopes)
-        changed = await self.accounts.users.change(found.id, disabled=disabled, scopes=scopes, role=role)
+        if "scopes" in fields:
+            fields["scopes"] = checked_scopes(fields["scopes"])
+            self.may_give(scope for scope in fields["scopes"] if scope not in found.scopes)
+        changed = await self.accounts.users.change(found.id, **fields)
         if changed is None:
             raise NotFound("There is no such account.")
         audit(
             "user_changed",
             user=changed.name,
-            disabled=disabled,
-            scopes=scopes,
-            role=role,
+            disabled=changed.disabled,
+            scopes=changed.scopes,
+            role=changed.role,
             by=self.principal.name if self.principal else None,
             remote=self.request.remote_ip,
         )
         self.write_json(changed.document())
 
 
-class InvitesHandler(AccountHandler):
+class InvitesHandler(AdminHandler):
     """Invites."""
 
     async def post(self) -> None:
@@ -75,14 +90,22 @@ class InvitesHandler(AccountHandler):
         days = fields.get("days", 7)
         if type(days) is not int or not 1 <= days <= 365:
             raise BadRequest("days must be a whole number from 1 to 365.")
+        self.may_give(scopes)
         code = "sfi_" + secrets.token_urlsafe(24)
         await self.accounts.users.add_invite(code, scopes, days)
-        audit("invite_made", scopes=scopes, by=self.principal.name if self.principal else None)
+        audit(
+            "invite_made",
+            scopes=scopes,
+            by=self.principal.name if self.principal else None,
+            remote=self.request.remote_ip,
+        )
         self.write_json({"invite": code, "scopes": scopes, "days": days}, status=201)
 
 
 class KeysHandler(AccountHandler):
     """The public keys (RFC 7517)."""
+
+    limited = False  # a service that cannot ask lets nobody in
 
     async def get(self) -> None:
         """The set."""
@@ -93,6 +116,8 @@ class KeysHandler(AccountHandler):
 
 class RevokedHandler(AccountHandler):
     """Which sessions ended lately. Public: an id of a session that is over opens nothing."""
+
+    limited = False  # as the keys
 
     async def get(self) -> None:
         """The list that services keep at hand."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from pg_svc.accounts.database import AccountsDatabase
 from svc_common import TooManyRequests
+from svc_common.audit import audit
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ class Attempts:
             return
         waits = await self._database.named("attempt", _WAIT, parameters)
         seconds = max(1, int(waits[0][0])) if waits else 1
+        audit("attempt_refused", counted=key, wait=seconds)
         raise TooManyRequests("Too many attempts; wait a little.", headers={"Retry-After": str(seconds)})
 
 

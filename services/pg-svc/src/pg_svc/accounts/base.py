@@ -194,7 +194,9 @@ class AccountHandler(ServiceHandler[AccountState]):
         if status_code == 401 and self.wants_page() and not self.by_form:
             self.redirect_to("/auth/login")
             self.finish()
-        elif self.page is not None and self.by_form and self.state.accounts is not None:
+        elif (
+            self.page is not None and self.by_form and self.state.accounts is not None and status_code != 405
+        ):
             for name, value in problem.headers.items():
                 self.set_header(name, value)
             self.show(self.page, error=_sentence(problem))

@@ -9,11 +9,17 @@ from pg_svc.accounts.settings import AccountSettings
 from pg_svc.errors import ApiError
 from pg_svc.store.connection import ConnectionLost, DatabaseError, Row
 from pg_svc.store.pool import Pool
-from svc_common import Conflict, StoreUnavailable, Unavailable
+from svc_common import Conflict, StoreUnavailable, Unavailable, get_logger
 
 _CONNECTIONS = 4
 _UNIQUE = "23505"
 _NO_TABLE = "42P01"
+_READ_ONLY = "25006"
+_NOT_NOW = ("40", "53", "55", "57", "58")
+"""Classes of errors that pass: conflicts of transactions, resources, locks, an operator, the system."""
+
+
+log = get_logger("pg_svc.accounts")
 
 
 class AccountsDatabase:
@@ -38,12 +44,23 @@ class AccountsDatabase:
         """As ``run``, for ``%s`` or ``%(name)s``."""
         try:
             async with self._pool.session() as session:
-                return await session.run(sql, parameters, name=name)
+                try:
+                    return await session.run(sql, parameters, name=name)
+                except DatabaseError as error:
+                    if error.error.code == _READ_ONLY:
+                        session.close()  # another server may be the primary by now
+                    raise
         except DatabaseError as error:
-            if error.error.code == _UNIQUE:
+            code = error.error.code
+            if code == _UNIQUE:
                 raise Conflict("This name is taken.") from None
-            if error.error.code == _NO_TABLE:
+            if code == _NO_TABLE:
                 raise Unavailable("The accounts are not set up yet; try again soon.") from None
+            if code == _READ_ONLY:
+                raise StoreUnavailable("postgres", "The database takes no writes at present.") from error
+            if code[:2] in _NOT_NOW:
+                log.warning("statement_refused", statement=name, code=code)
+                raise StoreUnavailable("postgres") from error
             raise
         except ApiError as error:
             raise StoreUnavailable("postgres", error.details or "") from None

@@ -75,7 +75,8 @@ class LogoutHandler(AccountHandler):
     async def post(self) -> None:
         """End it."""
         fields = self.fields()
-        session = await self._session(fields.get("refresh_token") or self.refresh_cookie)
+        sent = self.text(fields, "refresh_token") if "refresh_token" in fields else None
+        session = await self._session(sent or self.refresh_cookie)
         if session is not None:
             await self.accounts.log_out(*session, self.client)
         self.forget()
@@ -84,16 +85,20 @@ class LogoutHandler(AccountHandler):
         else:
             self.no_content()
 
-    async def _session(self, refresh: object) -> tuple[str, str] | None:
+    async def _session(self, refresh: str | None) -> tuple[str, str] | None:
         # The refresh token first: the access token may have expired long ago
-        session = await self.accounts.users.session_of(refresh) if isinstance(refresh, str) else None
+        session = await self.accounts.users.session_of(refresh) if refresh is not None else None
         if session is not None:
             return session
         authenticator = self.context.authenticator
         credential = self.credential(self.request)
-        if credential is None and authenticator.cookie is not None:
-            credential = cookie(self.request, authenticator.cookie)
-        principal = await authenticator.authenticate(credential)
+        if credential is not None:
+            principal = await authenticator.authenticate(credential)
+        else:
+            try:
+                principal = await authenticator.authenticate(cookie(self.request, authenticator.cookie or ""))
+            except Unauthorized:  # a browser gets rid of a cookie that opens nothing
+                principal = None
         if principal is None:
             return None
         sid = principal.claims.get("sid")
@@ -102,6 +107,8 @@ class LogoutHandler(AccountHandler):
 
 class MeHandler(AccountHandler):
     """Who calls."""
+
+    limited = False  # services ask here for personal tokens: their use must not use up the owner's quota
 
     async def get(self) -> None:
         """The account, and what this credential may do."""

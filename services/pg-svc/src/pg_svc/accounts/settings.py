@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from svc_common import CommaList, ServiceSettings
+from svc_common.auth.access import is_scope
+
+
+def _scopes(values: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(map(is_scope, values)):
+        raise ValueError("takes scopes such as *:read,redis:write")
+    return values
 
 
 class AccountSettings(ServiceSettings):
@@ -18,7 +25,9 @@ class AccountSettings(ServiceSettings):
         "published. With one, and `jwt` in AUTH_MODE, the accounts below `/auth` are on.",
     )
     signup: Literal["open", "invite", "closed"] = Field("closed", description="Who may make an account.")
-    signup_scopes: CommaList = Field((), description="Scopes of a new account, such as `*:read,redis:write`.")
+    signup_scopes: Annotated[CommaList, AfterValidator(_scopes)] = Field(
+        (), description="Scopes of a new account, such as `*:read,redis:write`."
+    )
     access_ttl: int = Field(300, ge=10, le=3600, description="Seconds that an access token is valid.")
     session_idle: int = Field(
         14 * 86400, ge=60, description="Seconds after which a session that was not renewed ends."

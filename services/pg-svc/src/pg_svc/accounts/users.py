@@ -37,6 +37,11 @@ class User:
 
 
 _USER = "u.id::text, u.name, u.password, u.scopes, u.role, u.disabled, u.created"
+_CHANGEABLE = ("disabled", "scopes", "role")
+
+# A statement of its own before the one that ends sessions: that one then sees the sessions of logins that
+# held the lock until now, and later logins see what it changed.
+_LOCK = "SELECT 1 FROM storefronts.users WHERE id = %(id)s::uuid FOR UPDATE; "
 
 
 def _user(row: Row | None) -> User | None:
@@ -91,50 +96,76 @@ class Users:
         rows = await self._database.run("user_list", sql, after, limit)
         return [user for row in rows if (user := _user(row)) is not None]
 
-    async def set_password(self, user_id: str, password: str) -> None:
-        """Keep another hash."""
-        sql = "UPDATE storefronts.users SET password = %s WHERE id = %s::uuid"
-        await self._database.run("user_password", sql, password, user_id)
-
-    async def change(
-        self, user_id: str, *, disabled: bool, scopes: Sequence[str], role: str | None
-    ) -> User | None:
-        """Change what an administrator may change; its sessions end in the same moment."""
+    async def rehash(self, user: User, password: str) -> User | None:
+        """Keep another hash of the same password. None where the password has been changed meanwhile."""
         row = await self._database.one(
-            "user_change",
-            "WITH ended AS (UPDATE storefronts.sessions SET revoked = now() "  # noqa: S608
-            "WHERE user_id = %s::uuid AND revoked IS NULL) "
-            "UPDATE storefronts.users u SET disabled = %s, scopes = %s, role = %s WHERE u.id = %s::uuid "
-            f"RETURNING {_USER}",
-            user_id,
-            disabled,
-            list(scopes),
-            role,
-            user_id,
+            "user_rehash",
+            "UPDATE storefronts.users u SET password = %s "  # noqa: S608
+            f"WHERE u.id = %s::uuid AND u.password = %s RETURNING {_USER}",
+            password,
+            user.id,
+            user.password,
         )
         return _user(row)
+
+    async def set_password(self, user: User, password: str, *, session: str) -> bool:
+        """Keep another password, and end every other session. False where it has been changed meanwhile."""
+        return bool(
+            await self._database.named(
+                "user_password",
+                _LOCK + "WITH changed AS (UPDATE storefronts.users SET password = %(new)s "  # noqa: S608
+                "WHERE id = %(id)s::uuid AND password = %(old)s RETURNING id), "
+                "ended AS (UPDATE storefronts.sessions SET revoked = clock_timestamp() "
+                "WHERE user_id IN (SELECT id FROM changed) AND revoked IS NULL AND id <> %(session)s::uuid) "
+                "SELECT 1 FROM changed",
+                {"id": user.id, "old": user.password, "new": password, "session": session},
+            )
+        )
+
+    async def change(self, user_id: str, **changes: Any) -> User | None:
+        """Change ``disabled``, ``scopes`` or ``role``; its sessions end in the same moment.
+
+        What is not named stays as it is in the database, whoever else is changing it.
+        """
+        columns = ", ".join(f"{name} = %({name})s" for name in _CHANGEABLE if name in changes)
+        rows = await self._database.named(
+            "user_change",
+            _LOCK + "WITH ended AS (UPDATE storefronts.sessions SET revoked = clock_timestamp() "  # noqa: S608
+            "WHERE user_id = %(id)s::uuid AND revoked IS NULL) "
+            f"UPDATE storefronts.users u SET {columns} WHERE u.id = %(id)s::uuid RETURNING {_USER}",
+            {"id": user_id, **changes},
+        )
+        return _user(rows[0] if rows else None)
 
     # -- sessions -----------------------------------------------------------------------------------
 
     async def open_session(
-        self, user_id: str, refresh: str, *, longest: int, agent: str, address: str
-    ) -> str:
-        """A new session with its first refresh token; the session's id. Old ones are cleared away."""
+        self, user: User, refresh: str, *, longest: int, agent: str, address: str
+    ) -> tuple[str, User] | None:
+        """A new session with its first refresh token; its id, and the user as it is now.
+
+        None for a user who was disabled, or whose password was changed, since it was read: the row stays
+        locked until the session is there, so that whoever ends a user's sessions ends this one, too. Old
+        sessions are cleared away.
+        """
         row = await self._database.one(
             "session_open",
-            "WITH old AS (DELETE FROM storefronts.sessions WHERE expires < now() - interval '90 days'), "
+            "WITH old AS (DELETE FROM storefronts.sessions WHERE expires < now() - interval '90 days'), "  # noqa: S608
+            f"owner AS (SELECT {_USER} FROM storefronts.users u "
+            "WHERE u.id = %s::uuid AND u.password = %s AND NOT u.disabled FOR SHARE), "
             "s AS (INSERT INTO storefronts.sessions (user_id, expires, agent, address) "
-            "VALUES (%s::uuid, now() + make_interval(secs => %s), %s, %s) RETURNING id) "
-            "INSERT INTO storefronts.refresh_tokens (digest, session_id) "
-            "SELECT %s, id FROM s RETURNING session_id::text",
-            user_id,
+            "SELECT id::uuid, now() + make_interval(secs => %s), %s, %s FROM owner RETURNING id), "
+            "r AS (INSERT INTO storefronts.refresh_tokens (digest, session_id) SELECT %s, id FROM s) "
+            "SELECT s.id::text, owner.* FROM s, owner",
+            user.id,
+            user.password,
             longest,
             agent,
             address,
             digest(refresh),
         )
-        assert row is not None
-        return str(row[0])
+        owner = _user(row[1:] if row else None)
+        return (str(row[0]), owner) if row and owner else None
 
     async def rotate(self, old: str, new: str, *, idle: int) -> tuple[str, User] | None:
         """Exchange a refresh token; the session and its user. None where it does not count.

@@ -63,7 +63,7 @@ class Roles:
             role = claims.get("role", self._anonymous)
             if role is not None:
                 claims["role"] = role
-            if role != self._anonymous and role not in self._listed:
+            if role != self._anonymous and not (isinstance(role, str) and role in self._listed):
                 audit("role_refused", caller=claims["sub"], role=str(role)[:64])
                 raise ApiError(403, "42501", "The role of this token is not one of AUTH_ROLES")
             return Caller(role, claims, principal is not None)
