@@ -2,6 +2,10 @@
 CREATE TABLE library.stamps (at timestamp PRIMARY KEY, amount numeric);
 CREATE FUNCTION library.noon() RETURNS timestamptz STABLE LANGUAGE sql
   AS $$ SELECT timestamptz '2024-01-02 12:00:00+00' $$;
+CREATE FUNCTION library.refuse(message text, detail text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+  RAISE SQLSTATE 'PGRST' USING MESSAGE = message, DETAIL = detail;
+END $$;
+CREATE FUNCTION library.repeated(text) RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT $1 || $1 $$;
 
 -- Partitions without a key: rows of both have the same place in their file
 CREATE TABLE library.slips (shelf integer, word text) PARTITION BY LIST (shelf);

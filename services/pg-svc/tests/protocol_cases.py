@@ -14,7 +14,10 @@ RETURN = {"Prefer": "return=representation"}
 
 @dataclass(frozen=True)
 class Case:
-    """``expected`` is the answer's JSON (``...``: not looked at), ``text`` its exact text."""
+    """``expected`` is the answer's JSON (``...``: not looked at), ``text`` its exact text.
+
+    ``error_code`` is that of the error that it is.
+    """
 
     method: str
     path: str
@@ -26,6 +29,7 @@ class Case:
     text: str | None = None
     answer_headers: Mapping[str, str | None] = field(default_factory=dict)
     reason: str | None = None
+    error_code: str | None = None
 
     @property
     def name(self) -> str:

@@ -74,6 +74,8 @@ def _check(response: httpx.Response, case: Case) -> None:
         assert response.reason_phrase == case.reason
     if case.expected is not ...:
         assert response.json() == case.expected
+    if case.error_code is not None:
+        assert response.json()["code"] == case.error_code
     if case.text is not None:
         assert response.text == case.text
     for name, value in case.answer_headers.items():

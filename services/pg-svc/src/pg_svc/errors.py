@@ -5,7 +5,8 @@ Codes are documented at https://docs.postgrest.org/en/stable/references/errors.h
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -271,6 +272,32 @@ def no_schema_cache() -> ApiError:
 def pool_timeout() -> ApiError:
     """No connection became free in time."""
     return ApiError(504, "PGRST003", "Timed out acquiring connection from connection pool.")
+
+
+def invalid_bytes(first: int) -> ApiError:
+    """Text that is none to the database, in its own words. ``first`` is the byte that is in the way."""
+    return ApiError(400, "22021", f'invalid byte sequence for encoding "UTF8": 0x{first:02x}')
+
+
+_TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+_UNSENDABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+# Where an answer ends and what becomes of the connection is between the server and the client
+_FRAMING = ("connection", "content-length", "keep-alive", "trailer", "transfer-encoding", "upgrade")
+
+
+def is_header(name: str, value: str) -> bool:
+    """Whether it can be sent as a header."""
+    return bool(name) and set(name) <= _TOKEN and not _UNSENDABLE.search(value)
+
+
+def sendable(given: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The headers that a database may add to an answer, of those that it gives."""
+    return [(name, value) for name, value in given if name.lower() not in _FRAMING]
+
+
+def is_final_status(number: int) -> bool:
+    """Whether an answer may have it: after 1xx a client waits for another one."""
+    return 200 <= number <= 999
 
 
 def merge_headers(own: Sequence[tuple[str, str]], given: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -9,7 +9,14 @@ from urllib.parse import quote
 
 import orjson
 
-from pg_svc.errors import bad_guc_headers, bad_guc_status, merge_headers
+from pg_svc.errors import (
+    bad_guc_headers,
+    bad_guc_status,
+    is_final_status,
+    is_header,
+    merge_headers,
+    sendable,
+)
 from pg_svc.plan.types import Output
 from pg_svc.request.preferences import Preferences
 from pg_svc.request.ranges import content_range, out_of_bounds, range_status
@@ -215,7 +222,7 @@ def _overridden(rows: RowSet, answer: Answer) -> Answer:
 def said_status(text: str) -> int:
     """``response.status``. ApiError PGRST112 for what is no status."""
     digits = text[: len(text) - len(text.lstrip("0123456789"))]
-    if not digits or not 100 <= int(digits[:6]) <= 999:
+    if not digits or not is_final_status(int(digits[:6])):
         raise bad_guc_status()
     return int(digits)
 
@@ -233,14 +240,7 @@ def said_headers(text: str) -> Headers:
         if not isinstance(entry, dict) or len(entry) != 1:
             raise bad_guc_headers()
         ((name, value),) = entry.items()
-        if not isinstance(value, str) or not _is_header(name, value):
+        if not isinstance(value, str) or not is_header(name, value):
             raise bad_guc_headers()
         headers.append((name, value))
-    return headers
-
-
-_TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
-
-
-def _is_header(name: str, value: str) -> bool:
-    return bool(name) and set(name) <= _TOKEN and not any(c in "\r\n\0" for c in value)
+    return sendable(headers)

@@ -6,7 +6,7 @@ import time
 from types import TracebackType
 from typing import Any
 
-from pg_svc.errors import ApiError, unsupported_method
+from pg_svc.errors import ApiError, merge_headers, unsupported_method
 from pg_svc.handlers.state import RestState
 from pg_svc.render import Answer
 from pg_svc.request.api import FUNCTION, check_method
@@ -92,11 +92,10 @@ class AnsweringHandler(ServiceHandler[RestState]):
 
     def send_problem(self, error: ApiError) -> None:
         """Send an error of the protocol."""
-        headers = [
-            ("Content-Type", "application/json; charset=utf-8"),
-            ("Proxy-Status", f"PostgREST; error={error.code}"),
-            *error.headers,
-        ]
+        headers = [("Content-Type", "application/json; charset=utf-8")]
+        if error.code.isprintable():  # a function may raise any
+            headers.append(("Proxy-Status", f"PostgREST; error={error.code}"))
+        headers = merge_headers(headers, error.headers)
         verbose = self.state.settings.pgrst_client_error_verbosity == "verbose"
         told = self._timings or ()
         failed = next((step for step in _STEPS if step not in told), _STEPS[-1])

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from http.cookies import CookieError, SimpleCookie
 
-from tornado.httputil import HTTPServerRequest
+from tornado.httputil import HTTPServerRequest, parse_cookie
 
 from pg_svc.auth.roles import Caller, Roles
 from pg_svc.errors import ApiError
@@ -188,8 +187,4 @@ def _name(text: str) -> Name:
 
 def _cookies(header: str) -> dict[str, str]:
     """What functions see of the cookies: not the login, which a function could keep."""
-    try:
-        cookies = SimpleCookie(header)
-        return {name: morsel.value for name, morsel in cookies.items() if name not in CREDENTIALS}
-    except CookieError:
-        return {}
+    return {name: given for name, given in parse_cookie(header).items() if name and name not in CREDENTIALS}

@@ -7,10 +7,11 @@ import io
 import json
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import orjson
 
-from pg_svc.errors import bad_body
+from pg_svc.errors import bad_body, invalid_bytes
 from pg_svc.request import media
 from pg_svc.request.media import MediaType
 from pg_svc.request.query import split_query
@@ -44,15 +45,27 @@ def parse_payload(
     if content_type.name == media.CSV:
         return _csv(body)
     if content_type.name == media.FORM:
-        pairs = tuple((key, given or "") for key, given in split_query(body.decode("utf-8", "replace")))
+        _check_text(unquote_to_bytes(body))
+        pairs = tuple((key, given or "") for key, given in split_query(body.decode()))
         return Payload(orjson.dumps(dict(pairs)), tuple(sorted({key for key, _ in pairs})), pairs=pairs)
     if for_function and content_type.name in (media.TEXT, media.XML, media.BYTES):
+        if content_type.name != media.BYTES:
+            _check_text(body)
         return Payload(body, raw=True)
     raise bad_body(f"Content-Type not acceptable: {content_type.mime}")
 
 
+def _check_text(body: bytes) -> None:
+    """What is not UTF-8 must not be stored as something else."""
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        raise invalid_bytes(body[error.start]) from None
+
+
 def _json(body: bytes, columns: tuple[str, ...] | None, for_function: bool) -> Payload:
     if columns is not None:
+        _check_text(body)
         return Payload(body, tuple(sorted(set(columns))))
     if not body and for_function:
         return Payload(b"{}")

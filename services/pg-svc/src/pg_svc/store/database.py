@@ -10,7 +10,7 @@ import stamina
 from prometheus_client import Counter, Gauge
 
 from pg_svc.configuration import Configuration, InForce
-from pg_svc.errors import ApiError, no_schema_cache
+from pg_svc.errors import ApiError, invalid_bytes, no_schema_cache
 from pg_svc.schema.model import Schema
 from pg_svc.store.configure import read_configuration
 from pg_svc.store.connection import ConnectionLost, DatabaseError, Session
@@ -146,7 +146,7 @@ class Database:
         except ConnectionLost as error:
             raise lost(str(error)) from error
         except (ValueError, TypeError) as error:  # the driver cannot put a NUL into a statement
-            raise ApiError(400, "22021", 'invalid byte sequence for encoding "UTF8": 0x00') from error
+            raise invalid_bytes(0) from error
         finally:
             pool.release(session)
 

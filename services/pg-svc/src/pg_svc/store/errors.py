@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from pg_svc.errors import ApiError, connection_lost
+from pg_svc.errors import ApiError, connection_lost, is_final_status, is_header, sendable
 
 _CLASS_STATUS = {
     "08": 503,  # connection
@@ -84,7 +84,7 @@ def status_of(error: ServerError, *, authenticated: bool) -> int:
     if code == "42883" and message.startswith("function xmlagg("):
         return 406
     if code.startswith("PT"):
-        return int(code[2:]) if code[2:].isdecimal() and 100 <= int(code[2:]) <= 999 else 500
+        return int(code[2:]) if code[2:].isdecimal() and is_final_status(int(code[2:])) else 500
     return _STATUS.get(code) or _CLASS_STATUS.get(code[:2], 400)
 
 
@@ -115,7 +115,12 @@ _DETAIL_HINT = (
 
 def _described(message: str, detail: str | None) -> ApiError:
     said = _object(message)
-    if said is None or not isinstance(said.get("code"), str) or not isinstance(said.get("message"), str):
+    if (
+        said is None
+        or not isinstance(said.get("code"), str)
+        or not isinstance(said.get("message"), str)
+        or not _are_texts(said.get("details"), said.get("hint"))
+    ):
         raise _BadRaise(
             f"Invalid JSON value for MESSAGE: '{message}'",
             "MESSAGE must be a JSON object with obligatory keys: 'code', 'message' and optional keys: "
@@ -128,8 +133,11 @@ def _described(message: str, detail: str | None) -> ApiError:
         shape is None
         or not isinstance(shape.get("status"), int)
         or not isinstance(shape.get("headers"), dict)
-        or not all(isinstance(value, str) for value in shape["headers"].values())
-        or not 100 <= shape["status"] <= 999
+        or not all(
+            isinstance(value, str) and is_header(name, value) for name, value in shape["headers"].items()
+        )
+        or not is_final_status(shape["status"])
+        or not _are_texts(shape.get("status_text"))
     ):
         raise _BadRaise(f"Invalid JSON value for DETAIL: '{detail}'", _DETAIL_HINT)
     return ApiError(
@@ -138,9 +146,13 @@ def _described(message: str, detail: str | None) -> ApiError:
         said["message"],
         said.get("details"),
         said.get("hint"),
-        tuple(shape["headers"].items()),
+        sendable(shape["headers"].items()),
         shape.get("status_text"),
     )
+
+
+def _are_texts(*values: Any) -> bool:
+    return all(value is None or isinstance(value, str) for value in values)
 
 
 def _object(text: str) -> dict[str, Any] | None:
