@@ -23,6 +23,9 @@ SCHEMA = """
     CREATE TABLE items (id integer PRIMARY KEY, word text);
     CREATE FUNCTION is_replica() RETURNS boolean STABLE LANGUAGE sql AS 'SELECT pg_is_in_recovery()';
     CREATE FUNCTION where_writes_go() RETURNS boolean LANGUAGE sql AS 'SELECT pg_is_in_recovery()';
+    CREATE FUNCTION strictly() RETURNS boolean STABLE LANGUAGE sql
+      SET default_transaction_isolation = serializable AS 'SELECT pg_is_in_recovery()';
+    CREATE FUNCTION doze() RETURNS void STABLE LANGUAGE sql AS 'SELECT pg_sleep(300)';
     CREATE VIEW lines AS SELECT n AS id, pg_is_in_recovery() AS replica FROM generate_series(1, 3) n;
 """
 
@@ -81,6 +84,34 @@ async def test_the_primary_answers_reads_while_the_replica_is_away(
                 await asyncio.sleep(0.02)
 
 
+async def test_what_replicas_cannot_do_is_asked_of_the_primary(servers: tuple[Postgres, Postgres]) -> None:
+    primary, replica = servers
+    async with serving(service, **_environment(primary, DATABASE_REPLICA_URL=replica.url)) as svc:
+        await until_ready(svc)
+        assert await _is_replica(svc)
+        answer = await svc.client.get("/rest/rpc/strictly")
+        assert (answer.status_code, answer.json()) == (200, False)
+
+
+async def test_a_replica_alone_is_served_and_followed_when_it_becomes_the_primary(
+    servers: tuple[Postgres, Postgres],
+) -> None:
+    primary, replica = servers
+    async with serving(service, **_environment(replica, SCHEMA_POLL="0.2")) as svc:
+        await until_ready(svc)
+        assert await _is_replica(svc)
+        refused = await svc.client.post("/rest/items", json={"id": 1})
+        assert (refused.status_code, refused.json()["code"]) == (400, "0A000")
+        primary.kill()
+        await asyncio.to_thread(replica.promote)
+        replica.sql("CREATE SCHEMA storefronts")
+        await _watch_command(replica)
+        async with listening(svc.client, "/rest/items") as reader, asyncio.timeout(60):
+            assert orjson.loads((await reader.next()).data) == []
+            replica.sql("INSERT INTO items VALUES (1, 'one')")
+            assert orjson.loads((await reader.next()).data) == {"id": 1, "word": "one"}
+
+
 async def test_followed_rows_are_read_where_they_change(servers: tuple[Postgres, Postgres]) -> None:
     """The notification comes from the primary, and the replica may be far behind."""
     primary, replica = servers
@@ -134,6 +165,36 @@ async def test_a_failover_is_ridden_through(servers: tuple[Postgres, Postgres]) 
         async with asyncio.timeout(30):  # the schema is followed there, too
             while (await svc.client.get("/rest/later")).status_code != 200:
                 await asyncio.sleep(0.02)
+
+
+async def test_a_query_is_stopped_where_it_runs(servers: tuple[Postgres, Postgres]) -> None:
+    """Not on the server that the address leads to by now, where another query may have its number."""
+    primary, replica = servers
+    hosts = f"127.0.0.1:{replica.port},127.0.0.1:{primary.port}"
+    address = f"postgresql://postgres@{hosts}/postgres?target_session_attrs=standby"
+    async with serving(service, **_environment(primary, DATABASE_URL=address)) as svc:
+        await until_ready(svc)
+        async with httpx.AsyncClient(base_url=svc.url, timeout=60, trust_env=False) as leaving:
+            asking = asyncio.create_task(leaving.get("/rest/rpc/doze"))
+            await _dozing(replica, "1")
+            replica.sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE application_name = 'pg-svc' AND wait_event <> 'PgSleep'"
+            )
+            await asyncio.to_thread(replica.promote)  # no standby is left
+            await _dozing(replica, "1")
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+        await _dozing(replica, "0")
+
+
+async def _dozing(server: Postgres, expected: str) -> None:
+    async with asyncio.timeout(30):
+        while await asyncio.to_thread(server.sql, _DOZING) != expected:
+            await asyncio.sleep(0.02)
+
+
+_DOZING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
 
 
 async def _write(svc: TestedService) -> httpx.Response:

@@ -72,7 +72,7 @@ def _as(svc: TestedService, name: str, **claims: object) -> httpx.AsyncClient:
 
 
 async def _next(reader: Reader) -> tuple[str, object]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         seen = await reader.next()
     return seen.event, orjson.loads(seen.data)
 
@@ -224,6 +224,24 @@ async def test_nothing_is_missed_while_the_listener_of_the_service_is_gone(
         assert await _next(reader) == ("changed", {"id": 11})
         watched.sql("DELETE FROM library.diary WHERE id = 11")
         assert await _next(reader) == ("removed", {"id": 11})
+
+
+async def test_rows_are_followed_without_the_channel_of_reloads(watched: Library) -> None:
+    async with serving(
+        service,
+        PGRST_DB_URI=watched.url_as("pgsvc_authenticator"),
+        MIGRATE="never",
+        PGRST_DB_SCHEMAS="library",
+        PGRST_DB_ANON_ROLE="pgsvc_user",
+        PGRST_DB_CHANNEL_ENABLED="false",
+        SCHEMA_POLL="0",
+    ) as svc:
+        await until_ready(svc)
+        async with listening(svc.client, "/rest/authors?select=id&id=gt.90") as reader:
+            assert await _next(reader) == ("rows", [])
+            watched.sql("INSERT INTO library.authors (id, name) VALUES (91, 'x')")
+            assert await _next(reader) == ("changed", {"id": 91})
+    watched.sql("DELETE FROM library.authors WHERE id = 91")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """``WORKERS=n``: n processes share the port (SO_REUSEPORT); one that dies is replaced.
 
 The parent listens nowhere itself. It starts each worker as the same program with ``STOREFRONTS_WORKER`` set,
-passes SIGTERM on, and waits. Workers notice a parent that is gone by the end of their standard input.
+passes SIGTERM and what a service may listen to besides (SIGUSR1, SIGUSR2) on, and waits. Workers notice a
+parent that is gone by the end of their standard input.
 """
 
 from __future__ import annotations
@@ -68,15 +69,20 @@ class _Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal)
+        for number in (signal.SIGUSR1, signal.SIGUSR2):
+            loop.add_signal_handler(number, self._pass_on, number)
         await asyncio.gather(*(self._keep(index) for index in range(self._settings.workers)))
         return self._exit_status
 
     def _on_signal(self) -> None:
         # The first signal drains the workers, the second ends them: they know the difference themselves
         self._stop.set()
+        self._pass_on(signal.SIGTERM)
+
+    def _pass_on(self, number: int) -> None:
         for process in self._processes.values():
             if process.returncode is None:
-                process.send_signal(signal.SIGTERM)
+                process.send_signal(number)
 
     async def _keep(self, index: int) -> None:
         """Keep one worker running until the stop."""

@@ -12,6 +12,7 @@ from pg_svc.handlers.rest import FunctionHandler, TableHandler, UnknownHandler
 from pg_svc.handlers.root import RootHandler
 from pg_svc.handlers.state import RestState
 from pg_svc.settings import PgSettings
+from pg_svc.signals import reloading
 from pg_svc.store.database import Database
 from pg_svc.store.rates import open_rates
 from svc_common import READ, READ_WRITE, Check, Route, Service
@@ -31,7 +32,8 @@ async def connect(settings: PgSettings) -> AsyncIterator[AccountState]:
     """Open the database; do not wait for it."""
     configuration = Configuration(settings)
     async with Database(configuration).running() as database, open_accounts(settings) as accounts:
-        yield AccountState(configuration, database, accounts=accounts)
+        with reloading(database):
+            yield AccountState(configuration, database, accounts=accounts)
 
 
 def checks(state: RestState) -> Sequence[Check]:

@@ -17,8 +17,10 @@ from typing import Any, cast
 
 import aiopg
 import psycopg2
+from aiopg.utils import ClosableQueue
 from psycopg2 import extensions
 
+from pg_svc.store.address import connect_parameters, place_of
 from pg_svc.store.errors import ServerError
 from pg_svc.store.prepared import Statements, Texts
 from svc_common import get_logger, observe_store
@@ -47,9 +49,25 @@ class ConnectionLost(Exception):
     """The server is not there, or is gone. The text says what the driver saw, for the log."""
 
 
+class _Notifications(ClosableQueue):
+    """aiopg's, which any refused statement would end."""
+
+    def __init__(self, connection: aiopg.Connection) -> None:
+        super().__init__(connection._notifies, connection._loop)
+        self._raw = connection.raw
+
+    def close(self, exception: Exception) -> None:
+        if self._raw.closed:
+            super().close(exception)
+
+
 class _Connection(aiopg.Connection):
     made = False
     """Whether it is connected, to whichever of the addresses."""
+
+    def __init__(self, dsn: str, timeout: float, **parameters: Any) -> None:
+        super().__init__(dsn, timeout, **parameters)
+        self._notifies_proxy = _Notifications(self)
 
     @staticmethod
     def _ready(weak_self: weakref.ref[Any]) -> None:
@@ -134,6 +152,7 @@ class Session:
         self._texts = texts if self._reads_text_plainly() else None
         self.statements = Statements(self._texts, self._cursor.mogrify)
         self.pid: int = self._raw.get_backend_pid()
+        self.place = place_of(self._raw)
         self.opened = time.monotonic()
         self.released = self.opened
         self.busy_since: float | None = None
@@ -143,16 +162,20 @@ class Session:
     async def connect(
         cls, dsn: str, *, timeout: float, texts: Texts | None = None, **parameters: Any
     ) -> Session:
-        """Open a session within ``timeout`` seconds that prepares ``texts``. ConnectionLost otherwise."""
+        """Open a session within ``timeout`` seconds that prepares ``texts``. ConnectionLost otherwise.
+
+        ``parameters`` are libpq's, and count more than what the address says.
+        """
         try:
             async with asyncio.timeout(timeout):
+                dsn = extensions.make_dsn(dsn, **parameters)
                 connection = await _Connection(
                     dsn,
                     timeout,
                     enable_json=False,
                     enable_hstore=False,
                     enable_uuid=False,
-                    **parameters,
+                    **await connect_parameters(dsn),
                 )
         except TimeoutError:
             raise ConnectionLost(f"no connection within {timeout:g} s") from None

@@ -12,6 +12,7 @@ from prometheus_client import Counter, Gauge
 from pg_svc.configuration import Configuration, InForce
 from pg_svc.errors import ApiError, invalid_bytes, no_schema_cache
 from pg_svc.schema.model import Schema
+from pg_svc.sql.builder import quote_ident
 from pg_svc.store.configure import read_configuration
 from pg_svc.store.connection import ConnectionLost, DatabaseError, Session
 from pg_svc.store.errors import error_of, lost
@@ -32,6 +33,9 @@ SCHEMA_SECONDS = Gauge(
 )
 
 _LONGEST_PAUSE = 1.0
+_LONGEST_LOOK = 30.0
+"""Seconds for a question that takes milliseconds; longer than a busy server makes anybody wait."""
+
 _GONE_LISTENERS = 20
 """Listeners that left with all the rows they could follow, and may come back to the middle of them."""
 
@@ -65,6 +69,7 @@ class Database:
         self._schema: Schema | None = None
         self._problem = "the catalog has not been read yet"
         self._reload = asyncio.Event()
+        self._ordered: str | None = None
         self._keeper: asyncio.Task[None] | None = None
 
     def _pool(self, dsn: str) -> Pool:
@@ -106,13 +111,25 @@ class Database:
         """Look soon whether the catalog has changed."""
         self._reload.set()
 
+    def order_schema(self) -> None:
+        """Read the schema again, changed or not."""
+        self._ordered = self._ordered or _SCHEMA
+        self._reload.set()
+
+    def order_configuration(self) -> None:
+        """Read the configuration again, and the schema by it."""
+        self._ordered = _CONFIGURATION
+        self._reload.set()
+
     async def run(self, transaction: Transaction, *, authenticated: bool, newest: bool = False) -> Result:
         """Run a transaction; everything that can go wrong is an ApiError.
 
-        A read goes to the replica where there is one, unless it needs the ``newest`` state. While the replica
-        is away, and where it gave a read up, the primary answers.
+        A read goes to the replica where there is one, unless it needs the ``newest`` state or is to be
+        serializable, which replicas cannot do. While the replica is away, and where it gave a read up, the
+        primary answers.
         """
-        replica = self._present_replica() if transaction.read_only and not newest else None
+        elsewhere = transaction.read_only and not newest and transaction.isolation != "serializable"
+        replica = self._present_replica() if elsewhere else None
         if replica is not None:
             try:
                 return await self._run(replica, transaction, authenticated)
@@ -213,9 +230,7 @@ class Database:
         try:
             if settings.migrate == "auto":
                 await migrate(session, packaged_migrations())
-            if settings.pgrst_db_channel_enabled:
-                channel = settings.pgrst_db_channel.replace('"', '""')
-                await session.run(f'LISTEN "{channel}"; LISTEN {CHANNEL}', name="listen")
+            listens = await self._listen(session)
             await self._load(session, await self._proposed(session))
             self.watchers.tell_all()  # nobody listened for a while
             while True:
@@ -226,6 +241,8 @@ class Database:
                     changed = self._heard(*heard)
                 else:
                     changed = await self._looked(session)
+                    if not listens and (listens := await self._listen(session)):
+                        self.watchers.tell_all()
                 if changed == _CONFIGURATION:
                     await self._load(session, await self._proposed(session))
                 elif changed == _SCHEMA:
@@ -244,6 +261,19 @@ class Database:
             told.cancel()
             await asyncio.gather(told, return_exceptions=True)
 
+    async def _listen(self, session: Session) -> bool:
+        """Whether notifications will come. A replica has none; what it knows is looked at now and then."""
+        channels = [CHANNEL]
+        if self._settings.pgrst_db_channel_enabled:
+            channels.append(quote_ident(self._settings.pgrst_db_channel).replace("%%", "%"))
+        try:
+            await session.run("; ".join(f"LISTEN {channel}" for channel in channels), name="listen")
+        except DatabaseError as error:
+            if error.error.code != _READ_ONLY:
+                raise
+            return False
+        return True
+
     def _fail(self, reason: str) -> None:
         self._problem = "the catalog cannot be read"
         SCHEMA_LOADS.labels("FAIL").inc()
@@ -255,15 +285,15 @@ class Database:
         )
 
     async def _proposed(self, session: Session) -> InForce:
-        """The configuration with what the database says now.
+        """The configuration as the environment's files and the database have it now.
 
         Where that is wrong the one in force stays. Before there was one at all nothing is served.
         """
-        if not self._settings.pgrst_db_config:
-            return self._configuration.in_force
         try:
-            said = await read_configuration(session, self._settings.pgrst_db_pre_config)
-            return self._configuration.proposed(said)
+            said: dict[str, str] = {}
+            if self._settings.pgrst_db_config:
+                said = await read_configuration(session, self._settings.pgrst_db_pre_config)
+            return self._configuration.proposed(said)  # it reads files, too: keys that have been changed
         except (DatabaseError, SettingsError) as error:
             if self._schema is None:
                 raise
@@ -310,8 +340,14 @@ class Database:
         return _TOLD.get(payload)
 
     async def _looked(self, session: Session) -> str | None:
-        """What must be read after a doubt; None for nothing."""
+        """What must be read after an order, a doubt or a pause; None for nothing."""
         self._reload.clear()
-        if self._schema is not None and await read_fingerprint(session) == self._schema.fingerprint:
-            return None
-        return _SCHEMA
+        ordered, self._ordered = self._ordered, None
+        if ordered is not None or self._schema is None:
+            return ordered or _SCHEMA
+        try:
+            async with asyncio.timeout(_LONGEST_LOOK):
+                found = await read_fingerprint(session)
+        except TimeoutError:  # nor would a notification come this way
+            raise ConnectionLost(f"no answer within {_LONGEST_LOOK:g} s") from None
+        return None if found == self._schema.fingerprint else _SCHEMA

@@ -19,6 +19,7 @@ from typing import Any
 from prometheus_client import Counter, Gauge
 
 from pg_svc.errors import no_connection, pool_timeout
+from pg_svc.store.address import Place
 from pg_svc.store.connection import ConnectionLost, DatabaseError, Session
 from pg_svc.store.prepared import Texts
 from pg_svc.store.tls import tls_trouble
@@ -143,8 +144,10 @@ class Pool:
         self._report()
         return session
 
-    async def _connect(self, texts: Texts | None = None) -> Session:
-        return await Session.connect(self._dsn, timeout=self._store_timeout, texts=texts, **self._parameters)
+    async def _connect(self, texts: Texts | None = None, place: Place | None = None) -> Session:
+        return await Session.connect(
+            self._dsn, timeout=self._store_timeout, texts=texts, **self._parameters, **(place or {})
+        )
 
     async def _wait_in_line(self, deadline: float) -> Session | None:
         """The session that is ours now; None when there may be room for one. TimeoutError at the deadline."""
@@ -200,21 +203,28 @@ class Pool:
     async def _stop(self, session: Session) -> None:
         """Stop a statement whose request is gone, and close its session."""
         try:
-            await self._control_query("SELECT pg_catalog.pg_cancel_backend(%s)", (session.pid,))
+            await self._control_query(
+                "SELECT pg_catalog.pg_cancel_backend(%s)", (session.pid,), session.place
+            )
         except (ConnectionLost, DatabaseError, TimeoutError) as error:
             log.warning("not_cancelled", pid=session.pid, error=type(error).__name__)
         finally:
             session.close()
 
-    async def ping(self) -> None:
-        """Ask the server whether it is there; ConnectionLost, DatabaseError or TimeoutError if not."""
-        await self._control_query("SELECT 1")
+    async def ping(self, place: Place | None = None) -> None:
+        """Ask the server whether it is there; ConnectionLost, DatabaseError or TimeoutError if not.
 
-    async def _control_query(self, sql: str, parameters: tuple[Any, ...] | None = None) -> None:
+        ``place``: the one there, and no other that the address leads to.
+        """
+        await self._control_query("SELECT 1", None, place)
+
+    async def _control_query(self, sql: str, parameters: tuple[Any, ...] | None, place: Place | None) -> None:
         async with asyncio.timeout(self._store_timeout), self._control_lock:
-            if self._control is None or not self._control.idle:
-                self._control = await self._connect()
             control = self._control
+            if control is None or not control.idle or (place is not None and control.place != place):
+                if control is not None:
+                    control.close()
+                control = self._control = await self._connect(place=place)
             try:
                 await control.run(sql, parameters, name="control")
             except BaseException:
@@ -235,14 +245,16 @@ class Pool:
                 for session in self._used
                 if session.busy_since is not None and now - session.busy_since > self._store_timeout / 2
             ]
-            if not stuck:
-                continue
-            try:
-                async with asyncio.timeout(self._store_timeout / 2):
-                    await self.ping()
-            except (ConnectionLost, DatabaseError, TimeoutError):
-                for session in stuck:
-                    session.give_up("the server does not answer")
+            while stuck:
+                place = stuck[0].place
+                try:
+                    async with asyncio.timeout(self._store_timeout / 2):
+                        await self.ping(place)
+                except (ConnectionLost, DatabaseError, TimeoutError):
+                    for session in stuck:
+                        if session.place == place:
+                            session.give_up("the server does not answer")
+                stuck = [session for session in stuck if session.place != place]
 
     def _background(self, work: Any) -> None:
         task = asyncio.create_task(work)

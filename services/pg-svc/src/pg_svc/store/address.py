@@ -1,0 +1,91 @@
+"""Where the server is, as libpq is told: names are looked up here, and a peer that is gone is noticed.
+
+libpq looks names up while everything else stands still. Where a name server does not answer, that would be
+many seconds, for ``/livez``, too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+import socket
+from collections.abc import Iterable
+from typing import Any
+
+from psycopg2 import extensions
+
+# A machine that vanishes says no goodbye, and whoever only listens would wait for hours. Where the address
+# itself says something about these, that counts.
+_PATIENCE = {
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "25000",
+}
+
+Place = dict[str, str]
+"""Parameters of libpq that lead to one server, where the address may lead to several."""
+
+
+async def connect_parameters(dsn: str) -> dict[str, Any]:
+    """What to tell libpq besides the address. Raises OSError when none of its names can be looked up."""
+    said = extensions.parse_dsn(dsn)
+    return {
+        **{name: given for name, given in _PATIENCE.items() if name not in said},
+        **await _looked_up(said),
+    }
+
+
+async def _looked_up(said: dict[str, str]) -> dict[str, str]:
+    """Each name once for each of its addresses; libpq tries them in turn, as it does with its own."""
+    hosts = said.get("host", "").split(",")
+    if "hostaddr" in said or not any(_is_name(host) for host in hosts):
+        return {}
+    ports = said.get("port", "").split(",")
+    one_port = len(ports) == 1  # or none, and libpq knows where else to look
+    if not one_port and len(ports) != len(hosts):
+        return {}  # libpq says what is wrong with that
+    found: list[tuple[str, str, str]] = []
+    failure: OSError | None = None
+    for host, port in zip(hosts, ports * len(hosts) if one_port else ports, strict=True):
+        try:
+            found += [(host, address, port) for address in await _addresses(host)]
+        except OSError as error:
+            failure = error  # another host may do
+    if failure is not None and not found:
+        raise failure
+    names, addresses, numbers = zip(*found, strict=True)
+    places = {"host": ",".join(names), "hostaddr": ",".join(addresses)}
+    return places if one_port else {**places, "port": ",".join(numbers)}
+
+
+def place_of(connection: extensions.connection) -> Place:
+    """The place of the server that a connection leads to."""
+    info = connection.info
+    place = {"host": info.host, "port": str(info.port), "target_session_attrs": "any"}
+    with socket.socket(fileno=os.dup(connection.fileno())) as copy:
+        if copy.family != socket.AF_UNIX:
+            place["hostaddr"] = str(copy.getpeername()[0])
+    return place
+
+
+def _is_name(host: str) -> bool:
+    if not host or host.startswith(("/", "@")):  # a socket in the file system, or an abstract one
+        return False
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return True
+    return False
+
+
+async def _addresses(host: str) -> Iterable[str]:
+    if not _is_name(host):
+        return [""]
+    loop = asyncio.get_running_loop()
+    try:
+        answers = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except UnicodeError:  # a label too long or empty
+        raise OSError(f"{host} is no host's name") from None
+    return dict.fromkeys(str(address[0]) for *_, address in answers)
