@@ -58,12 +58,11 @@ def test_the_readme_from_start_to_restart(data: Path, root: Path, client: httpx.
         assert stack.processes() == []
 
     def stored() -> tuple[object, ...]:
-        todos = client.get(f"{stack.url}/pg/rest/todos").json()
-        return (
-            client.get(f"{stack.url}/mongo/v1/books/dune").json()["title"],
-            client.get(f"{stack.url}/redis/v1/records/greeting").text,
-            [todo["task"] for todo in todos],
-        )
+        paths = ("/pg/rest/todos", "/mongo/v1/books/dune", "/redis/v1/records/greeting")
+        todos, book, greeting = (client.get(stack.url + path) for path in paths)
+        for answer in (todos, book, greeting):
+            assert answer.status_code == 200, (answer.request.url, answer.text, stack.output)
+        return book.json()["title"], greeting.text, [todo["task"] for todo in todos.json()]
 
     kept = ("Dune", "hello", ["try it", "try it"])
     with stack:

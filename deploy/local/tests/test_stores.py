@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import psutil
 import pytest
 from pymongo import MongoClient, WriteConcern
 
+from devstack import ports
 from devstack.ports import free_port
 from devstack.stores import Mongo, Postgres, Redis, Store, StoreError
 from devstack.stores.children import kill_all
@@ -144,20 +147,17 @@ def test_a_server_that_does_not_come_up_shows_its_log(store: Store, folder: Path
     with Redis(folder / "other") as other:
         store.port = other.port
         store._port_is_ours_to_choose = False
-        # Whatever already listens there does not speak the store's protocol, or is not our child.
-        if isinstance(store, Redis):
-            store.probe = lambda: False  # type: ignore[method-assign]
         with pytest.raises(StoreError, match=rf"{store.name} ended with status [\s\S]*in use"):
             store.start()
     assert not store.running
 
 
-def test_start_chooses_another_port_when_the_first_was_taken(store: Store, folder: Path) -> None:
-    if isinstance(store, Redis):
-        other: Store = Mongo(folder / "other", store.port)
-    else:
-        other = Redis(folder / "other", store.port)
-    with other:
+@pytest.mark.parametrize("kind", [Postgres, Redis, Mongo])
+def test_start_chooses_another_port_when_the_first_was_taken(
+    store: Store, folder: Path, kind: Callable[[Path, int], Store]
+) -> None:
+    """Also where the stranger is of the same kind, and answers as the store itself would."""
+    with kind(folder / "other", store.port):
         taken = store.port
         store.start()
         assert store.port != taken
@@ -287,6 +287,34 @@ def test_redis_flush(folder: Path) -> None:
         redis_command(store, "SET", "key", "value")
         store.flush()
         assert redis_command(store, "DBSIZE") == b":0\r\n"
+
+
+def test_no_two_processes_choose_the_same_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = free_port()
+    monkeypatch.setattr(ports, "_LOWEST", chosen)
+    monkeypatch.setattr(ports, "_HIGHEST", chosen)
+    with pytest.raises(OSError, match="no free TCP port"):
+        free_port(chosen)
+    code = (
+        "from devstack import ports\n"
+        f"ports._LOWEST = ports._HIGHEST = {chosen}\n"
+        f"try: print(ports.free_port({chosen}))\n"
+        "except OSError as error: print(error)\n"
+    )
+    answer = subprocess.check_output([sys.executable, "-c", code], text=True)
+    assert answer == f"no free TCP port between {chosen} and {chosen}\n"
+    with socket.create_server(("127.0.0.1", chosen)):  # servers do not mind
+        pass
+
+
+def test_only_so_many_ports_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ports, "_reserved", deque())
+    monkeypatch.setattr(ports, "_MOST_RESERVED", 3)
+    for _ in range(10):
+        free_port()
+    assert len(ports._reserved) == 3
+    for holder in ports._reserved:
+        os.close(holder)
 
 
 def test_a_port_is_chosen_below_the_range_of_outgoing_connections() -> None:

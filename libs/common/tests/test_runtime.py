@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from svc_common.testing import ServiceProcess, free_port
+from svc_common.testing import ServiceProcess, free_port, process
 
 pytestmark = pytest.mark.usefixtures("either_server")
 
@@ -24,6 +24,22 @@ APPS = str(Path(__file__).parent / "apps")
 
 def slow_service(**environment: str) -> ServiceProcess:
     return ServiceProcess("slow_svc", PYTHONPATH=APPS, **environment)
+
+
+def test_a_chosen_port_is_not_given_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = free_port()
+    monkeypatch.setattr(process, "_PORTS", [chosen])
+    with pytest.raises(RuntimeError, match="no free port"):
+        free_port()
+    code = (
+        "from svc_common.testing import free_port, process\n"
+        f"process._PORTS = [{chosen}]\n"
+        "try: print(free_port())\n"
+        "except RuntimeError as error: print(error)\n"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "there is no free port\n"
+    with socket.create_server(("127.0.0.1", chosen)):  # servers do not mind
+        pass
 
 
 def run_to_its_end(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -6,6 +6,7 @@ import errno
 import os
 import secrets
 import socket
+from collections import deque
 
 LOOPBACK = "127.0.0.1"
 
@@ -13,6 +14,9 @@ LOOPBACK = "127.0.0.1"
 # store that is down keeps its port for itself, and no client can end up connected to its own socket. The
 # upper bound leaves room for Redis Cluster, whose bus listens 10000 ports higher.
 _LOWEST, _HIGHEST = 15000, 22000
+
+_MOST_RESERVED = 500  # each is an open file; those of long ago have been released by their users, too
+_reserved: deque[int] = deque()
 
 
 def is_free(port: int) -> bool:
@@ -37,12 +41,34 @@ def bind_error(port: int) -> str | None:
 def free_port(preferred: int | None = None) -> int:
     """Return ``preferred`` if it is free, else some free port.
 
-    Nothing reserves the port: whoever asked should listen on it soon, and ask again if that fails.
+    Nobody else is given the port by this function, in whatever process, while this process runs: neither
+    before its server listens, nor while it is down. Other programs may take it still.
     """
-    if preferred is not None and is_free(preferred):
+    if preferred is not None and _reserve(preferred):
         return preferred
     for _ in range(1000):
         port = _LOWEST + secrets.randbelow(_HIGHEST - _LOWEST + 1)
-        if is_free(port):
+        if _reserve(port):
             return port
     raise OSError(f"no free TCP port between {_LOWEST} and {_HIGHEST}")
+
+
+def _reserve(port: int) -> bool:
+    """Keep a free port from others who ask here; tell whether it was to be had.
+
+    The UDP port of the same number is what is held: TCP servers do not mind, and it is free again when this
+    process ends, however that happens.
+    """
+    holder = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        holder.bind((LOOPBACK, port))
+    except OSError:
+        holder.close()
+        return False
+    if not is_free(port):
+        holder.close()
+        return False
+    _reserved.append(holder.detach())
+    if len(_reserved) > _MOST_RESERVED:
+        os.close(_reserved.popleft())
+    return True

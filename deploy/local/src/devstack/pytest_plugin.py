@@ -186,22 +186,16 @@ def _private(kind: Callable[..., S]) -> Iterator[Callable[..., S]]:
         yield start
 
 
-@pytest.fixture(scope="session")
-def _weather_server() -> Iterator[WeatherUpstream]:
+@pytest.fixture
+def weather_upstream() -> Iterator[WeatherUpstream]:
+    """A local server that speaks Open-Meteo's formats, with ``.url``; see ``WeatherUpstream`` for its tricks.
+
+    Each test has one of its own: a request that an earlier test left on the way is not counted in this one.
+    """
     from devstack.weather.upstream import WeatherUpstream
 
     with WeatherUpstream() as upstream:
         yield upstream
-
-
-@pytest.fixture
-def weather_upstream(_weather_server: WeatherUpstream) -> WeatherUpstream:
-    """A local server that speaks Open-Meteo's formats, with ``.url``; see ``WeatherUpstream`` for its tricks.
-
-    It behaves, and its counters are zero, at the start of every test.
-    """
-    _weather_server.reset()
-    return _weather_server
 
 
 def _unique_name() -> str:

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 from devstack.ports import LOOPBACK, free_port
-from devstack.stores.children import Account, descendants, kill_all, spawn
+from devstack.stores.children import Account, descendants, kill_all, listens, spawn
 
 logger = logging.getLogger("devstack")
 
@@ -91,7 +91,7 @@ class Store(ABC):
         """Whether the server's process is alive (it may be not ready yet)."""
         return self.pid is not None
 
-    def start(self, timeout: float = 30.0) -> None:
+    def start(self, timeout: float = 60.0) -> None:
         """Start the server and return when it answers commands.
 
         Does nothing if it runs already. Raises ``StoreError`` if it ends early or is not ready in ``timeout``
@@ -127,10 +127,10 @@ class Store(ABC):
             self.kill()
             raise
 
-    def wait_ready(self, timeout: float = 30.0) -> None:
+    def wait_ready(self, timeout: float = 60.0) -> None:
         """Return when the server answers commands; raise ``StoreError`` if it ends or the time is over."""
         deadline = time.monotonic() + timeout
-        while not self.probe():
+        while not (self.probe() and self._listens()):
             if not self.running:
                 status = self._process.returncode if self._process is not None else "unknown"
                 raise StoreError(f"{self.name} ended with status {status} while starting{self._log_tail()}")
@@ -138,7 +138,7 @@ class Store(ABC):
                 raise StoreError(f"{self.name} did not answer within {timeout:g} s{self._log_tail()}")
             time.sleep(POLL_SECONDS)
 
-    def stop(self, timeout: float = 30.0) -> None:
+    def stop(self, timeout: float = 60.0) -> None:
         """Stop the server as its makers mean it to be stopped; does nothing if it does not run."""
         if self._process is None:
             return
@@ -170,7 +170,7 @@ class Store(ABC):
             kill_all(children)
         self._process = None
 
-    def restart(self, timeout: float = 30.0) -> None:
+    def restart(self, timeout: float = 60.0) -> None:
         """Stop the server if it runs, and start it on the same port and data."""
         self.stop()
         self.start(timeout)
@@ -197,8 +197,12 @@ class Store(ABC):
 
     # Helpers for the kinds of stores.
 
-    def _connect(self) -> socket.socket:
-        return socket.create_connection((self.host, self.port), timeout=PROBE_SECONDS)
+    def _connect(self, timeout: float = PROBE_SECONDS) -> socket.socket:
+        return socket.create_connection((self.host, self.port), timeout=timeout)
+
+    def _listens(self) -> bool:
+        """Whether it is our own process that listens, and not a stranger's on the port that we wanted."""
+        return self._process is not None and listens(self._process.pid, self.port)
 
     def _port_is_taken(self) -> bool:
         try:

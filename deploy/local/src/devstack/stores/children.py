@@ -116,6 +116,20 @@ def descendants(pid: int) -> list[psutil.Process]:
         return []
 
 
+def listens(pid: int, port: int) -> bool:
+    """Tell whether a process listens on a TCP port."""
+    import psutil
+
+    try:
+        connections = psutil.Process(pid).net_connections(kind="tcp")
+    except psutil.Error:
+        return False
+    return any(
+        connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
+        for connection in connections
+    )
+
+
 def kill_all(processes: Sequence[psutil.Process], timeout: float = 10.0) -> None:
     """End the processes with SIGKILL and wait until they have ended; some may have ended by themselves."""
     import psutil

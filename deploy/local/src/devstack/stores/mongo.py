@@ -11,7 +11,7 @@ import struct
 import sys
 from pathlib import Path
 
-from devstack.stores.base import Store
+from devstack.stores.base import PROBE_SECONDS, Store
 
 _OP_MSG = 2013
 
@@ -78,8 +78,8 @@ class Mongo(Store):
         chain, key = self.certificate
         return ["--tls-cert-file", str(chain), "--tls-key-file", str(key)]
 
-    def _connect(self) -> socket.socket:
-        plain = super()._connect()
+    def _connect(self, timeout: float = PROBE_SECONDS) -> socket.socket:
+        plain = super()._connect(timeout)
         if self.certificate is None:
             return plain
         context = ssl.create_default_context()

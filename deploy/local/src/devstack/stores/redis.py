@@ -63,7 +63,7 @@ class Redis(Store):
 
     def flush(self) -> None:
         """Delete everything in all databases."""
-        with self._connect() as connection:
+        with self._connect(timeout=30.0) as connection:
             connection.sendall(b"FLUSHALL\r\n")
             answer = connection.recv(256)
         if answer != b"+OK\r\n":

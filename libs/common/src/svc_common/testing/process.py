@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from pathlib import Path
 from types import TracebackType
 
@@ -16,23 +17,38 @@ import httpx
 
 _START_SECONDS = 30.0
 _PORTS = range(10_000, 15_000)
+_MOST_RESERVED = 200  # each is an open file
+_reserved: deque[int] = deque()
 
 
 def free_port() -> int:
     """A TCP port on 127.0.0.1 that nothing listens on right now.
 
     It lies below the range from which the kernel takes the ports of outgoing connections, so that none of
-    those takes it before a service does, and below those that devstack's stores choose from.
+    those takes it before a service does, and below those that devstack's stores choose from. Tests that run
+    at the same time in other processes are not given it while this process runs.
     """
-    for port in random.sample(_PORTS, 200):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+    for port in random.sample(_PORTS, min(200, len(_PORTS))):
+        if _reserve(port):
             return port
     raise RuntimeError("there is no free port")
+
+
+def _reserve(port: int) -> bool:
+    """Hold the UDP port of the same number, which TCP servers do not mind and which ends with the process."""
+    holder = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        holder.bind(("127.0.0.1", port))
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+    except OSError:
+        holder.close()
+        return False
+    _reserved.append(holder.detach())
+    if len(_reserved) > _MOST_RESERVED:
+        os.close(_reserved.popleft())
+    return True
 
 
 def _python_path(*paths: str | None) -> dict[str, str]:
