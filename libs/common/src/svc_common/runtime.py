@@ -39,7 +39,7 @@ from .process import (
 from .ratelimit import LocalRates, RateLimiter, RatePolicy
 from .routing import check_routes
 from .service import Service
-from .settings import ServiceSettings
+from .settings import ServiceSettings, SettingsError
 from .sharedrates import SharedRates
 from .tls import serving_tls
 from .tracing import tracing
@@ -82,12 +82,14 @@ async def running(
 ) -> AsyncIterator[RunningService]:
     """Start a service; it serves while the block runs, and drains when the block ends.
 
-    Raises StartError when it cannot start, whatever the reason.
+    Raises StartError when it cannot start, whatever the reason, and SettingsError where that is a setting.
     """
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(tracing(service.name, service.version, settings.otel_exporter_otlp_endpoint))
         try:
             state = await stack.enter_async_context(service.lifespan(settings))
+        except SettingsError:
+            raise
         except Exception as error:
             log.debug("start_failed", exc_info=error)
             raise StartError(f"cannot start: {type(error).__name__}: {error}") from error

@@ -140,13 +140,34 @@ def test_a_key_file_belongs_to_its_owner_alone(tmp_path: Path) -> None:
 def command(*arguments: str, password: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "pg_svc", *arguments],
-        env={"PATH": os.environ["PATH"], **environment},
+        env={
+            **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
+            **environment,
+        },
         input=password + "\n",
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
+
+
+async def test_a_key_of_no_use_is_a_setting_of_no_use(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "bad.pem").write_text("no key")
+    with pytest.raises(SettingsError, match="AUTH_SIGNING_KEY_FILES"):
+        async with start(AUTH_SIGNING_KEY_FILES=str(tmp_path / "bad.pem")):
+            pass
+
+
+def test_passwords_that_cannot_be_read(postgres_database: str, tmp_path: Path) -> None:
+    (tmp_path / "password").write_bytes(b"\xff\xfe\n")
+    of_no_use = command(
+        "create-admin",
+        "root",
+        DATABASE_URL=postgres_database,
+        ADMIN_PASSWORD_FILE=str(tmp_path / "password"),
+    )
+    assert (of_no_use.returncode, of_no_use.stderr) == (1, "pg-svc: the password is not UTF-8 text\n")
 
 
 async def test_the_first_administrator(start: Start, postgres_database: str) -> None:

@@ -74,11 +74,20 @@ async def create_admin(settings: PgSettings, name: str, password: str) -> None:
 
 
 def _password() -> str:
+    try:
+        return _given_password()
+    except UnicodeDecodeError:
+        raise CommandError("the password is not UTF-8 text") from None
+    except EOFError:
+        raise CommandError("no password was given") from None
+
+
+def _given_password() -> str:
     path = os.environ.get("ADMIN_PASSWORD_FILE")
     if path:
         return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
     if not sys.stdin.isatty():
-        return sys.stdin.readline().rstrip("\r\n")
+        return sys.stdin.buffer.readline().decode().rstrip("\r\n")
     password = getpass.getpass("Password: ")
     if getpass.getpass("Again: ") != password:
         raise CommandError("the two passwords differ")

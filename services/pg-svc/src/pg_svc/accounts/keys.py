@@ -12,6 +12,7 @@ from typing import Any
 
 import jwt
 import orjson
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
@@ -63,8 +64,10 @@ def _load(path: str) -> PrivateKey:
         key = load_pem_private_key(Path(path).read_bytes(), None)
     except OSError as error:
         raise ValueError(f"AUTH_SIGNING_KEY_FILES: cannot read {path}: {error.strerror}") from None
-    except (ValueError, TypeError):
-        raise ValueError(f"AUTH_SIGNING_KEY_FILES: {path} is no private key in PEM") from None
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise ValueError(
+            f"AUTH_SIGNING_KEY_FILES: {path} is no private key in PEM, or it needs a password"
+        ) from None
     if isinstance(key, Ed25519PrivateKey):
         return key
     if isinstance(key, EllipticCurvePrivateKey) and isinstance(key.curve, SECP256R1):
