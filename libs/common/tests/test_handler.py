@@ -189,6 +189,14 @@ async def test_gzip_marks_the_tag_and_takes_it_back() -> None:
         same = await svc.client.get("/v1/texts/long", headers={"If-None-Match": tag})
         assert same.status_code == 304
         assert (await svc.client.put("/v1/texts/long", headers={"If-Match": tag})).status_code == 204
+        await svc.client.put("/v1/texts/long", content=b"x" * 5000)
+        for refusing in ("gzip;q=0", "identity, GZIP; q=0.0"):
+            plain = await svc.client.get("/v1/texts/long", headers={"Accept-Encoding": refusing})
+            assert "content-encoding" not in plain.headers
+            assert plain.headers["etag"] == '"3"'
+        for taking in ("gzip;q=0.1, br", "x-gzip;q=1"):
+            answer = await svc.client.get("/v1/texts/long", headers={"Accept-Encoding": taking})
+            assert answer.headers.get("etag") == '"3-gzip"'
     async with serving(service, GZIP="false") as svc:
         await svc.client.put("/v1/texts/long", content=b"x" * 5000)
         answer = await svc.client.get("/v1/texts/long", headers={"Accept-Encoding": "gzip"})

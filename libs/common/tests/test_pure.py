@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -76,6 +78,19 @@ def test_if_match(header: str | None, current: str | None, passes: bool) -> None
 )
 def test_if_none_match(header: str | None, current: str | None, passes: bool) -> None:
     assert conditional.if_none_match(header, current) is passes
+
+
+@pytest.mark.parametrize("spaces", ["{0}x", 'x{0}"a"', '"x"{0}x', '"{0}', '"b",{0}"a",{0}'])
+def test_spaces_do_not_take_long(spaces: str) -> None:
+    # 300,000 of them took an hour once; a process of its own can be stopped
+    program = (
+        "import sys; from svc_common.conditional import if_none_match; "
+        "print(if_none_match(sys.argv[1].format(' ' * 300_000), 'a'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, spaces], capture_output=True, timeout=60, check=True
+    )
+    assert done.stdout.split() == [b"False" if '"a"' in spaces else b"True"]
 
 
 # -- negotiation -------------------------------------------------------------------------------------

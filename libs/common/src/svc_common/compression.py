@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from tornado.httputil import HTTPHeaders
+from tornado.httputil import HTTPHeaders, HTTPServerRequest
 from tornado.web import GZipContentEncoding
 
 from .conditional import GZIP_SUFFIX
+from .negotiation import parse_accept
 
 
 class Gzip(GZipContentEncoding):
@@ -18,6 +19,14 @@ class Gzip(GZipContentEncoding):
         "application/openapi+json",
         "application/ejson",
     }
+
+    def __init__(self, request: HTTPServerRequest) -> None:
+        super().__init__(request)
+        accepted = request.headers.get("Accept-Encoding", "")
+        if self._gzipping and ";" in accepted:  # Tornado looks for the name alone, and "gzip;q=0" means no
+            self._gzipping = any(
+                quality > 0 for name, quality in parse_accept(accepted) if name in ("gzip", "x-gzip")
+            )
 
     def _compressible_type(self, ctype: str) -> bool:
         # An event must reach its reader at once, and sharing a compressor between a secret and what

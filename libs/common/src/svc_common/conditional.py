@@ -11,7 +11,8 @@ import re
 
 GZIP_SUFFIX = "-gzip"
 
-_TAG = re.compile(r'\s*(W/)?"([^"]*)"\s*(?:,|$)')
+# It begins at a character of its own, not at the spaces before: searching through those is quadratic
+_TAG = re.compile(r'(W/)?"([^"]*)"\s*(?:,|$)')
 
 
 def quote(tag: str) -> str:

@@ -38,6 +38,8 @@ class ServiceContext:
     """Requests being served, event streams included."""
     streams: int = 0
     """Event streams and WebSockets being served."""
+    sockets: int = 0
+    """The WebSockets among them, whose connections are not the server's any more."""
     event_streams: EventStreams = field(default_factory=EventStreams)
     """The event streams that are open."""
     deadlines: Deadlines = field(init=False)

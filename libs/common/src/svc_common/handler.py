@@ -189,6 +189,20 @@ class ServiceHandler(RequestLifecycle, Generic[StateT]):
             self.context.streams += 1
             metrics.STREAMS.labels(self.context.name).inc()
 
+    def begin_socket(self) -> None:
+        """Count a WebSocket that is open; its handler's ``on_close`` calls ``end_socket``."""
+        self._count_socket(1)
+
+    def end_socket(self) -> None:
+        """The WebSocket has ended."""
+        self._count_socket(-1)
+
+    def _count_socket(self, number: int) -> None:
+        self.context.in_flight += number
+        self.context.streams += number
+        self.context.sockets += number
+        metrics.STREAMS.labels(self.context.name).inc(number)
+
     def _cut_off(self) -> None:
         log.info("slow_reader_cut_off", request_id=self.request_id)
         self.abort()

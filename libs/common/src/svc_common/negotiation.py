@@ -12,7 +12,7 @@ def best_type(accept: str | None, offers: Sequence[str]) -> str | None:
     """
     if accept is None or not accept.strip():
         return offers[0]
-    ranges = _parse(accept)
+    ranges = parse_accept(accept)
     best, best_quality = None, 0.0
     for offer in offers:
         quality = _quality(offer, ranges)
@@ -26,7 +26,8 @@ def media_type(content_type: str | None) -> str:
     return (content_type or "").partition(";")[0].strip().lower()
 
 
-def _parse(accept: str) -> list[tuple[str, float]]:
+def parse_accept(accept: str) -> list[tuple[str, float]]:
+    """The names in an ``Accept`` or ``Accept-Encoding`` header, in lower case, and their qualities."""
     ranges = []
     for part in accept.split(","):
         name, *parameters = (piece.strip().lower() for piece in part.split(";"))

@@ -173,6 +173,11 @@ async def _shared_rates(
 class _TornadoServer(HTTPServer):
     """Tornado's server; it also tells the application that a connection is gone."""
 
+    @property
+    def opening(self) -> int:
+        """How many connections are accepted and not ready for requests yet."""
+        return len(self._connections) - cast(ServiceApplication, self.request_callback).connections
+
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
         delegate = super().start_request(server_conn, request_conn)
         return ForwardedOnly(delegate) if self.xheaders else delegate
@@ -184,7 +189,7 @@ class _TornadoServer(HTTPServer):
 
 def _server(
     application: ServiceApplication, settings: ServiceSettings, tls: ssl.SSLContext | None
-) -> HTTPServer | httpserver.HTTPServer:
+) -> _TornadoServer | httpserver.HTTPServer:
     """The server of the API port; RequestGuard keeps the limits of a request, and answers 413 and 431."""
     if settings.http_server == "fast":
         return httpserver.HTTPServer(
@@ -208,7 +213,7 @@ def _server(
 
 
 async def _drain(
-    context: ServiceContext, application: ServiceApplication, server: HTTPServer | httpserver.HTTPServer
+    context: ServiceContext, application: ServiceApplication, server: _TornadoServer | httpserver.HTTPServer
 ) -> None:
     """Turn not ready, stop accepting, finish what is in flight, say goodbye to streams."""
     settings = context.settings
@@ -216,12 +221,17 @@ async def _drain(
     if settings.drain_delay:
         log.info("draining", delay=settings.drain_delay, in_flight=context.in_flight)
         await asyncio.sleep(settings.drain_delay)
-    await asyncio.sleep(0)  # connections that wait to be accepted are accepted
+    await asyncio.sleep(_POLL)  # connections that wait to be accepted are accepted
     server.stop()
     application.close_idle_connections()
-    await _until(lambda: application.fresh_connections == 0, time.monotonic() + _FIRST_REQUEST_SECONDS)
+    await _until(
+        lambda: server.opening == 0 and application.fresh_connections == 0,
+        time.monotonic() + _FIRST_REQUEST_SECONDS,
+    )
     deadline = time.monotonic() + settings.shutdown_grace
-    finished = await _until(lambda: application.busy_connections <= context.streams, deadline)
+    finished = await _until(
+        lambda: application.busy_connections <= context.streams - context.sockets, deadline
+    )
     context.closing.set()
     gone = await _until(
         lambda: application.busy_connections == 0 and context.streams == 0,

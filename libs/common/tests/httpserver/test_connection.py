@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
+import ssl
+from pathlib import Path
 from typing import Any
 
 import pytest
+import tornado.test
 from tornado.iostream import StreamClosedError
 from tornado.web import Application, RequestHandler, stream_request_body
 
 GET = b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n"
+_FOLDER = Path(tornado.test.__file__).parent
+CERTIFICATE = {"certfile": str(_FOLDER / "test.crt"), "keyfile": str(_FOLDER / "test.key")}
 
 
 class Log:
@@ -115,6 +122,13 @@ class Begun(Base):
 
     def put(self) -> None:
         raise AssertionError("the body never ended")
+
+
+def trusting() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 @pytest.fixture
@@ -341,6 +355,14 @@ async def test_no_second_answer_is_written_into_one_that_has_begun(
         await log.lost.wait()
 
 
+async def test_an_old_client_is_not_told_to_continue(serving: Any, application: Application) -> None:
+    _, port = serving.server(application)
+    client = await serving.client(port)
+    client.send(b"POST /echo HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nok")
+    status, _, body = await client.answer()
+    assert (status, body) == (200, b"ok")
+
+
 async def test_no_continue_without_a_body(serving: Any, application: Application) -> None:
     _, port = serving.server(application)
     client = await serving.client(port)
@@ -440,6 +462,52 @@ async def test_the_end_of_a_server(serving: Any, application: Application, log: 
     await idle.closed()
     await busy.closed()
     assert log.lost.is_set()
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_the_end_while_connections_are_opened(
+    serving: Any, application: Application, turns: int
+) -> None:
+    server, port = serving.server(application)
+    await asyncio.sleep(0)
+    with contextlib.ExitStack() as stack:
+        for _ in range(3):
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            client.sendall(GET % b"/echo")
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        server.stop()
+        async with asyncio.timeout(60):
+            await server.close_all_connections()
+    assert (server.opening, len(server._connections)) == (0, 0)
+
+
+async def test_the_end_does_not_wait_for_a_handshake(
+    serving: Any, application: Application, until: Any
+) -> None:
+    server, port = serving.server(application, ssl_options=CERTIFICATE, header_timeout=3600)
+    client = await serving.client(port)
+    await until(lambda: server.opening == 1)
+    async with asyncio.timeout(60):
+        await server.close_all_connections()
+    await client.closed()
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+async def test_the_end_does_not_wait_for_who_does_not_read(
+    serving: Any, application: Application, log: Log, until: Any, encrypted: bool
+) -> None:
+    server, port = serving.server(application, ssl_options=CERTIFICATE if encrypted else None)
+    options = {"ssl": trusting(), "server_hostname": "a", "ssl_shutdown_timeout": 0.1} if encrypted else {}
+    slow, idle = await serving.client(port, **options), await serving.client(port, **options)
+    idle.send(GET % b"/echo")
+    assert (await idle.answer())[0] == 200
+    idle.writer.transport.pause_reading()  # it does not hear of the end
+    slow.writer.transport.pause_reading()
+    slow.send(GET % b"/large")
+    await until(lambda: "/large" in log.seen)
+    async with asyncio.timeout(20):  # less than an idle client of TLS has to say goodbye
+        await server.close_all_connections()
 
 
 async def test_closing_what_is_closed_does_not_wait(

@@ -150,6 +150,7 @@ SAME: dict[str, bytes] = {
 """Tornado and we give the same answers, and go on or close alike."""
 
 _LINE_ENDS = "RFC 9112 allows a server to take LF for CRLF; proxies differ in whether they do"
+_BARE_CR = "RFC 9112, section 2.2: a CR without LF makes a message invalid"
 _LENGTHS = "RFC 9110 allows a server to take equal lengths for one; nobody sends them honestly"
 _OLD = "RFC 9112, section 6.1: a Transfer-Encoding in HTTP/1.0 is faulty framing"
 
@@ -158,6 +159,9 @@ STRICTER: dict[str, tuple[bytes, str]] = {
     "LF behind the request line": (b"GET /a HTTP/1.1\nHost: a\r\n\r\n", _LINE_ENDS),
     "LF behind a header": (b"GET /a HTTP/1.1\r\nHost: a\nX: y\r\n\r\n", _LINE_ENDS),
     "LF for the empty line": (b"GET /a HTTP/1.1\r\nHost: a\r\n\n", _LINE_ENDS),
+    "CR before the CRLF of the request line": (get(line=b"GET /a HTTP/1.1\r"), _BARE_CR),
+    "CR before the request": (b"\r" + get(), _BARE_CR),
+    "a size of 20 digits": (post(CHUNKED, b"%020d\r\nok\r\n0\r\n\r\n" % 2), "nobody writes so many zeros"),
     "two equal lengths": (post(b"Content-Length: 2\r\nContent-Length: 2\r\n", b"ok"), _LENGTHS),
     "two equal lengths in one": (post(b"Content-Length: 2, 2\r\n", b"ok"), _LENGTHS),
     "chunks in HTTP/1.0": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from asyncio import Future
 from collections.abc import Callable
 from functools import lru_cache
@@ -191,7 +192,8 @@ def format_head(start_line: ResponseStartLine, headers: Headers) -> bytes:
         text = "".join(map(native_str, parts))
     # Two counts over the whole cost 0.2 µs, one search in each line 0.3 µs a line
     if text.count("\r") != lines or text.count("\n") != lines:
-        raise ValueError(f"Illegal characters (CR or LF) in header: {text!r}")
+        names = [name for name, value in headers.get_all() if re.search(r"[\r\n]", name + native_str(value))]
+        raise ValueError(f"Illegal characters (CR or LF) in header: {names}")  # no values: some are secret
     return text.encode("latin1")
 
 

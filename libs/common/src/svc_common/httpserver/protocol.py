@@ -15,7 +15,7 @@ from tornado.log import app_log, gen_log
 from .body import ChunkedBody, FixedBody
 from .context import ConnectionContext
 from .exchange import Exchange
-from .head import CHUNKED, HeadTooLarge, parse_head
+from .head import CHUNKED, Head, HeadTooLarge, parse_head
 from .wire import ADMITTING, ANSWERING, BODY, CLOSING, GONE, HEAD, SENDING, Wire
 
 if TYPE_CHECKING:
@@ -174,13 +174,18 @@ class ServerConnection(Wire):
             raise HTTPInputError("Content-Length too long")
         else:
             self._body = FixedBody(head.length)
-        if not exchange.headers_written and head.headers.get("Expect", "").lower() == "100-continue":
-            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if "Expect" in head.headers.one and not exchange.headers_written:
+            self._continue(head)
         timeout = server.body_timeout if exchange.body_timeout is None else exchange.body_timeout
         if timeout is not None:
             self._body_timer = self._loop.call_later(timeout, self._on_slow_body)
         self._phase = BODY
         return True
+
+    def _continue(self, head: Head) -> None:
+        # An HTTP/1.0 client would take it for the answer (RFC 9110, section 10.1.1)
+        if head.headers.one["Expect"].lower() == "100-continue" and head.start_line.version == "HTTP/1.1":
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _read_body(self) -> bool:
         body = self._body

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import errno
 import socket
@@ -15,7 +16,7 @@ from tornado.log import gen_log
 from tornado.netutil import bind_sockets, ssl_options_to_context
 
 from .protocol import ServerConnection
-from .wire import Wire
+from .wire import LINGER_SECONDS, Wire
 
 ACCEPT_AT_ONCE = 128
 """Connections accepted in one turn of the loop, so that a rush of them does not hold up the others."""
@@ -69,7 +70,7 @@ class HTTPServer:
         self._sockets: list[socket.socket] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._connections: set[Wire] = set()
-        self._opening: set[asyncio.Task[None]] = set()
+        self._opening: dict[asyncio.Task[None], socket.socket] = {}
         self._stopped = False
 
     # -- sockets ------------------------------------------------------------------------------------
@@ -104,13 +105,27 @@ class HTTPServer:
         self._sockets.clear()
 
     async def close_all_connections(self) -> None:
-        """Close every connection, requests in progress included; returns when all are closed."""
-        for task in self._opening:
-            task.cancel()
+        """Close every connection, requests in progress included; returns when all are closed.
+
+        What is already on its way to a client has ``LINGER_SECONDS`` to leave.
+        """
+        for client in self._opening.values():
+            # Not by cancelling the task: uvloop would close the socket without telling the connection
+            with contextlib.suppress(OSError):
+                client.shutdown(socket.SHUT_RDWR)
         while self._opening or self._connections:
             if self._opening:
                 await asyncio.wait(self._opening)
-            await asyncio.gather(*[connection.close() for connection in self._connections])
+            closing = [asyncio.ensure_future(connection.close()) for connection in self._connections]
+            if closing:
+                await asyncio.wait(closing, timeout=LINGER_SECONDS)
+            for connection in list(self._connections):
+                connection.abort()
+
+    @property
+    def opening(self) -> int:
+        """How many connections are accepted and not ready for requests yet."""
+        return len(self._opening)
 
     def _accept(self, loop: asyncio.AbstractEventLoop, sock: socket.socket) -> None:
         for _ in range(ACCEPT_AT_ONCE):
@@ -127,8 +142,8 @@ class HTTPServer:
                 return
             client.setblocking(False)
             task = loop.create_task(self._open(loop, client))
-            self._opening.add(task)
-            task.add_done_callback(self._opening.discard)
+            self._opening[task] = client
+            task.add_done_callback(self._opening.pop)
 
     def _accept_again(self, loop: asyncio.AbstractEventLoop, sock: socket.socket) -> None:
         if not self._stopped:

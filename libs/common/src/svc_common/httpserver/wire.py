@@ -169,6 +169,7 @@ class Wire(asyncio.Protocol):
             raise StreamClosedError
         self._stop_timers()
         self._phase = GONE
+        self._paused = False  # whether the transport reads is not ours to say any more
         stream = take_over(self.transport, self._inbox.take_all())
         if self._upgrade is not None:
             stream.write(self._upgrade)

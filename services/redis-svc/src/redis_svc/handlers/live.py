@@ -64,8 +64,7 @@ class LiveHandler(ServiceHandler[Store], WebSocketHandler):
 
     def open(self, *args: str, **kwargs: str) -> None:
         """The handshake is done."""
-        self.context.in_flight += 1
-        self.context.streams += 1
+        self.begin_socket()
         self._tasks = [asyncio.create_task(self._send_all()), asyncio.create_task(self._say_goodbye())]
 
     def on_connection_close(self) -> None:
@@ -81,8 +80,7 @@ class LiveHandler(ServiceHandler[Store], WebSocketHandler):
             task.cancel()
         self._tasks = []
         self._feeds = {}
-        self.context.in_flight -= 1
-        self.context.streams -= 1
+        self.end_socket()
 
     async def on_message(self, message: str | bytes) -> None:
         """Do what the client asks for."""
