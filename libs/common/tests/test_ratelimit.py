@@ -123,14 +123,14 @@ async def test_limits_that_two_processes_share(redis_url: str) -> None:
 
 
 async def test_redis_and_the_process_count_alike(redis_url: str) -> None:
-    policy = RatePolicy(5, 1)
+    policy = RatePolicy(5, 3600)
     async with Client.from_url(redis_url) as client:
         shared, local = SharedRates(Runner(client), "shelf"), LocalRates()
         for _ in range(6):
             ours, theirs = await local.take("a", policy), await shared.take("a", policy)
             assert ours.allowed == theirs.allowed
             assert abs(ours.remaining - theirs.remaining) <= 1
-            assert abs(ours.reset - theirs.reset) < 0.5
+            assert abs(ours.reset - theirs.reset) < 60  # the one was asked a little later
 
 
 async def test_an_outage_of_redis_lifts_no_limit(redis_url: str) -> None:

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from svc_common.auth.fresh import Fresh
 
 
-async def test_a_slow_fetch_gives_nobody_a_value_that_is_too_old() -> None:
+class Clock:
+    """Stands still until it is told otherwise."""
+
+    now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+async def test_a_slow_fetch_gives_nobody_a_value_that_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr("svc_common.auth.fresh.time", clock)
     begun, go_on = asyncio.Event(), asyncio.Event()
     values = iter(range(9))
 
@@ -18,12 +31,12 @@ async def test_a_slow_fetch_gives_nobody_a_value_that_is_too_old() -> None:
             await go_on.wait()
         return value
 
-    most = 0.2
-    fresh = Fresh(load, renew_after=0.0, most=most)
+    fresh = Fresh(load, renew_after=2.0, most=4.0)
     assert await fresh.get() == 0
+    clock.now += 2
     assert await fresh.get() == 0  # and it is being renewed, slowly
     await begun.wait()
-    await asyncio.sleep(most)  # by now what that fetch was told may be out of date
+    clock.now += 4  # by now what that fetch was told may be out of date
     waiting = asyncio.create_task(fresh.get())
     await asyncio.sleep(0)
     go_on.set()
