@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 import httpx
 import orjson
 import psutil
+import psycopg2
 import pytest
 
 from pg_svc.app import service
@@ -101,18 +103,21 @@ async def test_a_limited_write_leaves_a_row_that_another_took_meanwhile(
         "INSERT INTO library.waiting VALUES (1, ''); GRANT SELECT, UPDATE ON library.waiting TO pgsvc_anon"
     )
     library.sql("NOTIFY pgrst, 'reload schema'")
-    while (await svc.client.get("/rest/waiting")).status_code == 404:
-        await asyncio.sleep(0.05)
-    first = asyncio.create_task(
-        asyncio.to_thread(library.sql, "UPDATE library.waiting SET taken_by = 'me'; SELECT pg_sleep(1)")
-    )
-    while await asyncio.to_thread(library.sql, "SELECT id FROM library.waiting FOR UPDATE SKIP LOCKED"):
-        await asyncio.sleep(0.05)
-    second = await svc.client.patch(
-        "/rest/waiting?taken_by=eq.&order=id&limit=1",
-        json={"taken_by": "you"},
-        headers={"Prefer": "return=representation"},
-    )
-    await first
-    assert second.json() == []
+    async with asyncio.timeout(30):
+        while (await svc.client.get("/rest/waiting")).status_code == 404:
+            await asyncio.sleep(0.05)
+    with contextlib.closing(psycopg2.connect(library.url)) as first, first.cursor() as cursor:
+        cursor.execute("UPDATE library.waiting SET taken_by = 'me'")
+        second = asyncio.create_task(
+            svc.client.patch(
+                "/rest/waiting?taken_by=eq.&order=id&limit=1",
+                json={"taken_by": "you"},
+                headers={"Prefer": "return=representation"},
+            )
+        )
+        async with asyncio.timeout(30):  # it has found the row, and waits for what becomes of it
+            while library.sql("SELECT count(*) FROM pg_locks WHERE NOT granted") == "0":
+                await asyncio.sleep(0.05)
+        first.commit()
+        assert (await second).json() == []
     assert (await svc.client.get("/rest/waiting")).json() == [{"id": 1, "taken_by": "me"}]
