@@ -58,6 +58,14 @@ async def test_a_body_that_says_it_is_a_form_is_only_bytes(svc: TestedService, r
         assert await raw.get(key) == value
 
 
+async def test_a_stored_page_acts_in_nobodys_name(svc: TestedService) -> None:
+    page = {"Content-Type": "text/html"}
+    assert (await svc.client.put("/v1/records/a", content=b"<script>", headers=page)).status_code == 204
+    answer = await svc.client.get("/v1/records/a")
+    assert answer.headers["Content-Type"] == "text/html"
+    assert answer.headers["Content-Security-Policy"] == "sandbox; default-src 'none'"
+
+
 async def test_an_empty_value_is_a_value(svc: TestedService) -> None:
     assert (await svc.client.put("/v1/records/a", content=b"")).status_code == 204
     answer = await svc.client.get("/v1/records/a")

@@ -44,6 +44,8 @@ class RecordHandler(ServiceHandler[Store]):
         if self.not_modified(record.tag):
             return
         self.set_header("Content-Type", record.content_type)
+        # Whoever may write may store a page: it must not act in the name of those who look at it
+        self.set_header("Content-Security-Policy", "sandbox; default-src 'none'")
         self.write(record.value)
 
     async def post(self, key: str) -> None:
