@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -55,6 +56,17 @@ def _auth_modes(text: str) -> str:
     if "none" in modes and len(modes) > 1:
         raise ValueError("none stands alone: it lets everyone do everything")
     return ",".join(modes)
+
+
+def _address(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        fits = not text or parts.scheme == "file" or (parts.hostname is not None and parts.port != 0)
+    except ValueError:  # brackets that are not closed, a port that is no number
+        fits = False
+    if not fits:
+        raise ValueError("takes an address such as http://pg-svc:8000/pg/auth")
+    return text
 
 
 class SettingsError(Exception):
@@ -125,13 +137,13 @@ class ServiceSettings(BaseSettings):
         SecretStr(""),
         description="Accepted tokens, `name:scope:secret,…`; the scopes are read, write and admin.",
     )
-    auth_accounts_url: str = Field(
+    auth_accounts_url: Annotated[str, AfterValidator(_address)] = Field(
         "",
         pattern=r"^(https?://.+)?$",
         description="Address of the accounts, such as `http://pg-svc:8000/pg/auth`: keys, ended sessions and "
         "personal tokens are asked for there.",
     )
-    auth_jwks_url: str = Field(
+    auth_jwks_url: Annotated[str, AfterValidator(_address)] = Field(
         "",
         pattern=r"^((https?|file)://.+)?$",
         description="Public keys of an issuer (a JWK set), `https://…` or `file:///…`; by default those of "

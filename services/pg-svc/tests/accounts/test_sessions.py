@@ -101,6 +101,10 @@ async def test_of_two_renewals_at_once_one_wins(svc: TestedService) -> None:
 async def test_a_session_that_was_not_renewed_ends(svc: TestedService, postgres_database: str) -> None:
     tokens = await sign_up(svc)
     run_sql(postgres_database, "UPDATE storefronts.refresh_tokens SET created = now() - interval '15 days'")
+    run_sql(postgres_database, "UPDATE storefronts.sessions SET used = now() - interval '15 days'")
+    here = bearer((await log_in(svc)).json()["access_token"])
+    listed = (await svc.client.get("/auth/sessions", headers=here)).json()["sessions"]
+    assert [session["current"] for session in listed] == [True]
     answer = await svc.client.post("/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
     assert answer.status_code == 401
 

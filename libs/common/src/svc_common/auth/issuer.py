@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 import orjson
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
+from tornado.iostream import UnsatisfiableReadError
 
 from ..logs import get_logger
 from ..problems import Unavailable
@@ -26,6 +26,9 @@ PERSONAL_PREFIX = "sfp_"
 """What personal access tokens begin with."""
 
 _LARGEST = 2**20
+_FAILURES = (OSError, ValueError, UnsatisfiableReadError)
+"""No connection, nobody of that name, an answer without end."""
+
 _PERSONAL = re.compile(PERSONAL_PREFIX + r"[A-Za-z0-9_-]{43}")
 
 log = get_logger("svc_common.auth")
@@ -85,7 +88,7 @@ class RemoteIssuer:
             if error.code in (401, 403):
                 return None
             raise self._unavailable("personal", f"status {error.code}") from None
-        except (OSError, ssl.SSLError) as error:
+        except _FAILURES as error:
             raise self._unavailable("personal", type(error).__name__) from None
         return _document(answer)
 
@@ -94,7 +97,7 @@ class RemoteIssuer:
             return await self._fetch(url, {})
         except HTTPClientError as error:
             raise self._unavailable(what, f"status {error.code}") from None
-        except (OSError, ssl.SSLError) as error:
+        except _FAILURES as error:
             raise self._unavailable(what, type(error).__name__) from None
 
     async def _fetch(self, url: str, headers: Mapping[str, str]) -> bytes:

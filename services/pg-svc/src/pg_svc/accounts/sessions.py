@@ -151,7 +151,7 @@ class SessionsHandler(AccountHandler):
     async def get(self) -> None:
         """List them."""
         user = await self.user()
-        sessions = await self.accounts.users.sessions(user.id)
+        sessions = await self.accounts.users.sessions(user.id, idle=self.accounts.settings.session_idle)
         for session in sessions:
             session["current"] = session["id"] == self.session
         self.add_vary("Accept")

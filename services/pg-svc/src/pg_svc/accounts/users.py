@@ -215,13 +215,15 @@ class Users:
         )
         return (row[0], row[1]) if row else None
 
-    async def sessions(self, user_id: str) -> list[dict[str, Any]]:
-        """A user's sessions that are open, the one used last first."""
+    async def sessions(self, user_id: str, *, idle: int) -> list[dict[str, Any]]:
+        """A user's sessions that can go on, the one used last first."""
         rows = await self._database.run(
             "session_list",
             "SELECT id::text, created, used, expires, agent, address FROM storefronts.sessions "
-            "WHERE user_id = %s::uuid AND revoked IS NULL AND expires > now() ORDER BY used DESC LIMIT 200",
+            "WHERE user_id = %s::uuid AND revoked IS NULL AND expires > now() "
+            "AND used > now() - make_interval(secs => %s) ORDER BY used DESC LIMIT 200",
             user_id,
+            idle,
         )
         names = ("id", "created", "used", "expires", "agent", "address")
         return [dict(zip(names, map(_shown, row), strict=True)) for row in rows]
