@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import TYPE_CHECKING
+
 from devstack.stores.postgres import run_sql
 from pg_svc.app import service
 from pg_svc.store.migrate import packaged_migrations
@@ -9,6 +12,9 @@ from svc_common.testing import TestedService, serving
 from svc_common.testing.contract import undocumented
 
 from .conftest import until_ready
+
+if TYPE_CHECKING:
+    from .library import Library
 
 
 def test_routes_and_document_agree() -> None:
@@ -59,6 +65,21 @@ async def test_migrate_never_changes_nothing(postgres_database: str) -> None:
         await until_ready(svc)
         assert (await svc.client.get("/rest/todos")).status_code == 404
     assert run_sql(postgres_database, "SELECT to_regnamespace('storefronts') IS NULL") == "t"
+
+
+async def test_migrations_that_may_not_be_applied_are_told_of(library: Library) -> None:
+    async with serving(
+        service, PGRST_DB_URI=library.url_as("pgsvc_authenticator"), PGRST_DB_ANON_ROLE="pgsvc_anon"
+    ) as svc:
+        async with asyncio.timeout(30):
+            while "MIGRATE: the migrations cannot be applied" not in await _not_ready(svc):
+                await asyncio.sleep(0.02)
+
+
+async def _not_ready(svc: TestedService) -> str:
+    answer = await svc.admin.get("/readyz?verbose")
+    assert answer.status_code == 503
+    return answer.text
 
 
 async def test_own_tokens_decide_without_database_roles(postgres_database: str) -> None:

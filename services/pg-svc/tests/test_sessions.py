@@ -178,6 +178,9 @@ async def test_a_schema_that_is_missing_keeps_the_service_waiting(own_postgres: 
     ) as svc:
         answer = await svc.client.get("/rest/things")
         assert (answer.status_code, answer.json()["code"]) == (503, "PGRST002")
+        async with asyncio.timeout(30):
+            while "the database has no schema api" not in (await svc.admin.get("/readyz?verbose")).text:
+                await asyncio.sleep(0.02)
         store.sql("CREATE SCHEMA api; CREATE TABLE api.things (id int)")
         await until_ready(svc)
         assert (await svc.client.get("/rest/things")).json() == []

@@ -44,8 +44,7 @@ class Key:
 
 def parse_keys(secret: str, *, is_base64: bool = False) -> list[Key]:
     """The keys in PGRST_JWT_SECRET: a JWK, a JWK set, or a shared secret. ValueError for anything else."""
-    text = Path(secret[1:]).read_text(encoding="utf-8") if secret.startswith("@") else secret
-    text = text.strip("\r\n")
+    text = (_read(secret[1:]) if secret.startswith("@") else secret).strip("\r\n")
     if is_base64:
         return [_shared(_from_base64(text))]
     document = _json(text)
@@ -55,6 +54,15 @@ def parse_keys(secret: str, *, is_base64: bool = False) -> list[Key]:
     if not isinstance(entries, list) or not entries:
         raise ValueError("PGRST_JWT_SECRET: the key set holds no key")
     return [_from_jwk(entry) for entry in entries]
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise ValueError(f"PGRST_JWT_SECRET: cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"PGRST_JWT_SECRET: {path} is not text in UTF-8") from None
 
 
 def _json(text: str) -> dict[str, Any] | None:

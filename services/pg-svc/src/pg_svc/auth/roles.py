@@ -50,7 +50,7 @@ class Roles:
                     role_path=settings.pgrst_jwt_role_claim_key,
                     cache_size=settings.pgrst_jwt_cache_max_entries,
                 )
-            except (ValueError, OSError) as error:
+            except ValueError as error:
                 raise SettingsError([str(error)]) from None
 
     def caller(self, authorization: str | None, principal: Principal | None) -> Caller:

@@ -13,7 +13,9 @@ import socket
 from collections.abc import Iterable
 from typing import Any
 
-from psycopg2 import extensions
+from psycopg2 import ProgrammingError, extensions
+
+from svc_common import SettingsError
 
 # A machine that vanishes says no goodbye, and whoever only listens would wait for hours. Where the address
 # itself says something about these, that counts.
@@ -26,6 +28,18 @@ _PATIENCE = {
 
 Place = dict[str, str]
 """Parameters of libpq that lead to one server, where the address may lead to several."""
+
+
+def check_addresses(**addresses: str) -> None:
+    """SettingsError for what libpq cannot read, not in its own words: they would show the password."""
+    wrong = []
+    for name, address in addresses.items():
+        try:
+            extensions.parse_dsn(address)
+        except ProgrammingError:
+            wrong.append(f"{name}: is no address such as postgresql://user@host/database")
+    if wrong:
+        raise SettingsError(wrong)
 
 
 async def connect_parameters(dsn: str) -> dict[str, Any]:

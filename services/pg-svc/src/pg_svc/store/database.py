@@ -13,10 +13,11 @@ from pg_svc.configuration import Configuration, InForce
 from pg_svc.errors import ApiError, invalid_bytes, no_schema_cache
 from pg_svc.schema.model import Schema
 from pg_svc.sql.builder import quote_ident
+from pg_svc.store.address import check_addresses
 from pg_svc.store.configure import read_configuration
 from pg_svc.store.connection import ConnectionLost, DatabaseError, Session
 from pg_svc.store.errors import error_of, lost
-from pg_svc.store.introspect import MissingSchema, read_fingerprint, read_schema
+from pg_svc.store.introspect import read_fingerprint, read_schema
 from pg_svc.store.migrate import migrate, packaged_migrations
 from pg_svc.store.pool import Pool
 from pg_svc.store.tls import tls_trouble
@@ -53,14 +54,18 @@ _STALE = ("42P01", "42703", "42883", "42704", "3F000")
 
 
 class Database:
-    """Runs transactions. Starts without a server, and heals by itself."""
+    """Runs transactions. Starts without a server, and heals by itself.
+
+    SettingsError for an address that is none.
+    """
 
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
         self._settings = settings = configuration.environment  # what a reload does not change
         self._dsn = settings.database_url.get_secret_value()
-        self.pool = self._pool(self._dsn)
         replica = settings.database_replica_url.get_secret_value()
+        check_addresses(DATABASE_URL=self._dsn, DATABASE_REPLICA_URL=replica)
+        self.pool = self._pool(self._dsn)
         self._replica = self._pool(replica) if replica else None
         self._replica_rests_until = 0.0
         self.watchers = Watchers(
@@ -229,7 +234,7 @@ class Database:
         told = asyncio.ensure_future(session.notification())
         try:
             if settings.migrate == "auto":
-                await migrate(session, packaged_migrations())
+                await self._migrate(session)
             listens = await self._listen(session)
             await self._load(session, await self._proposed(session))
             self.watchers.tell_all()  # nobody listened for a while
@@ -249,7 +254,10 @@ class Database:
                     await self._load(session, self._configuration.in_force)
         except ConnectionLost:
             raise
-        except (DatabaseError, MissingSchema, SettingsError) as error:
+        except SettingsError as error:
+            self._fail(str(error), "; ".join(error.lines))
+            raise
+        except DatabaseError as error:
             self._fail(str(error))
             raise
         except Exception:
@@ -274,8 +282,15 @@ class Database:
             return False
         return True
 
-    def _fail(self, reason: str) -> None:
-        self._problem = "the catalog cannot be read"
+    async def _migrate(self, session: Session) -> None:
+        try:
+            await migrate(session, packaged_migrations())
+        except DatabaseError as error:
+            told = f"MIGRATE: the migrations cannot be applied ({error}); with `never` there are none"
+            raise SettingsError([told]) from error
+
+    def _fail(self, reason: str, problem: str = "the catalog cannot be read") -> None:
+        self._problem = problem
         SCHEMA_LOADS.labels("FAIL").inc()
         log.warning("schema_not_loaded", error=reason)
 

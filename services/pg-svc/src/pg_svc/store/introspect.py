@@ -11,6 +11,7 @@ from pg_svc.schema import catalog
 from pg_svc.schema.build import build_schema
 from pg_svc.schema.model import Schema
 from pg_svc.store.connection import Session
+from svc_common import SettingsError
 
 _QUESTIONS = {
     "tables": catalog.TABLES,
@@ -25,12 +26,8 @@ _QUESTIONS = {
 }
 
 
-class MissingSchema(Exception):
-    """A schema that should be exposed is not there; its name."""
-
-
 async def read_schema(session: Session, exposed: Sequence[str], hoisted: Sequence[str]) -> Schema:
-    """Read everything. Raises DatabaseError, ConnectionLost or MissingSchema."""
+    """Read everything. Raises DatabaseError, ConnectionLost, or SettingsError where a schema is missing."""
     parameters = {"schemas": list(exposed)}
     answers: dict[str, Any] = {}
     await session.run(
@@ -44,7 +41,8 @@ async def read_schema(session: Session, exposed: Sequence[str], hoisted: Sequenc
         )
         missing = set(exposed) - {name for (name,) in found}
         if missing:
-            raise MissingSchema(", ".join(sorted(missing)))
+            names = ", ".join(sorted(missing))
+            raise SettingsError([f"PGRST_DB_SCHEMAS: the database has no schema {names}"])
         answers["fingerprint"] = (await session.run(catalog.FINGERPRINT, name="introspect"))[0][0]
         questions = dict(_QUESTIONS)
         privilege = catalog.PARAMETER_PRIVILEGE if session.server_version >= 150000 else "false"
