@@ -40,8 +40,8 @@ venv: $(STAMP) ## build .venv with every package editable
 
 $(STAMP): constraints.txt pyproject.toml $(addsuffix /pyproject.toml,$(PACKAGES))
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; name another one: make PYTHON=python3.12")'
-	@test -x $(BIN)/python || { echo "Making .venv …"; $(PYTHON) -m venv .venv; }
-	@test -x $(BIN)/uv || { echo "Installing uv …"; $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv; }
+	@test -x $(BIN)/uv || { echo "Making .venv …"; $(PYTHON) -m venv --clear .venv || exit; \
+		echo "Installing uv …"; $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv; }
 	@echo "Installing the packages …"
 	@VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet -c constraints.txt --group dev $(EDITABLE)
 	@touch $@

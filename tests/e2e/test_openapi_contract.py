@@ -47,7 +47,10 @@ OVER_QUOTA = "token-without-quota"
 PASSWORD = "four words nobody guesses"  # none of the documents' examples
 WITH, WITHOUT = 12, 5
 """Requests for each operation."""
-SECONDS = 10.0
+SECONDS = 60.0
+
+UNCOUNTED = {"/auth/me", "/auth/.well-known/jwks.json", "/auth/revoked"}
+"""What services ask of the accounts: it uses up no quota, and is answered though one is used up."""
 
 EARLY = {400, 401, 404, 405, 413, 415, 431}
 """What a request without credentials may be told: who it is not, or that it is no request at all."""
@@ -133,7 +136,8 @@ def running(stores: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
     """The four services."""
     key = tmp_path_factory.mktemp("keys") / "signing.pem"
     create_key(key)
-    quota = {"RATE_LIMIT": "100000/hour", "REDIS_URL": stores["REDIS_URL"]}
+    # A Redis that is slow on a busy machine would have each service count alone
+    quota = {"RATE_LIMIT": "100000/hour", "REDIS_URL": stores["REDIS_URL"], "STORE_TIMEOUT": "30"}
     token = {
         **quota,
         "AUTH_MODE": "token",
@@ -231,7 +235,7 @@ def test_over_the_quota(service: str, operation: Any, running: Running) -> None:
         caller, headers = "caller:eager", {"Authorization": f"Bearer {OVER_QUOTA}"}
     with redis.Redis.from_url(running.redis) as client:
         counter = counter_name(f"{service}-svc", caller)
-        used_up = int((time.time() + 2 * 3600) * 1e6)  # a whole window ahead of what may be
+        used_up = int((time.time() + 2 * 3600) * 1e6)  # a whole window ahead of what may be, and it passes
         client.set(counter, used_up)
         try:
 
@@ -239,10 +243,13 @@ def test_over_the_quota(service: str, operation: Any, running: Running) -> None:
                 answer = case.call(
                     base_url=running.urls[service], headers=headers, timeout=SECONDS, allow_redirects=False
                 )
+                if operation.path in UNCOUNTED:
+                    assert answer.status_code in (200, 403)
+                    return
                 assert answer.status_code == 429
                 assert answer.headers["ratelimit"][0].startswith('"default";r=0;t=')
                 assert answer.headers["ratelimit-policy"] == ['"default";q=100000;w=3600']
-                assert int(answer.headers["retry-after"][0]) >= 3600
+                assert 1800 < int(answer.headers["retry-after"][0]) <= 3601
                 checks = [status_code_conformance, content_type_conformance, response_schema_conformance]
                 case.validate_response(answer, checks=checks)
 
