@@ -26,6 +26,9 @@ CREATE TABLE orchard.bees (
   id integer PRIMARY KEY, tree_id integer REFERENCES orchard.trees, next_tree_id integer REFERENCES orchard.trees);
 CREATE TABLE orchard."two
 lines" (id integer PRIMARY KEY);
+-- As long as names can be, and what they grow into when they are numbered is cut off
+CREATE TABLE orchard.branch_branch_branch_branch_branch_branch_branch_branch_branch_ (
+  id integer PRIMARY KEY, name text, stem integer REFERENCES orchard.branch_branch_branch_branch_branch_branch_branch_branch_branch_ (id));
 CREATE TABLE "باغ"."درخت" (id integer PRIMARY KEY, "نام" text);
 
 CREATE FUNCTION orchard.searched(orchard.trees) RETURNS tsvector STABLE LANGUAGE sql
@@ -48,6 +51,8 @@ INSERT INTO orchard.harvests VALUES
 INSERT INTO orchard.tools VALUES (1, 'ladder');
 INSERT INTO cellar.borrowed VALUES (1, 1);
 INSERT INTO orchard.bees VALUES (1, 1, 2);
+INSERT INTO orchard.branch_branch_branch_branch_branch_branch_branch_branch_branch_ VALUES
+  (1, 'trunk', NULL), (2, 'limb', 1), (3, 'bough', 1), (4, 'twig', 3), (5, 'leaf', 4);
 INSERT INTO "باغ"."درخت" VALUES (1, 'انار'), (2, 'سیب');
 
 GRANT USAGE ON SCHEMA orchard, "باغ" TO pgsvc_anon;

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pg_svc.plan import hints
 from pg_svc.plan.hints import STRICT_SCORE, nearest
 from pg_svc.plan.memo import PlanMemo
 from pg_svc.request.api import Address
@@ -24,6 +26,22 @@ def test_hints() -> None:
     assert nearest("something else", known, least=STRICT_SCORE) is None
     assert nearest("", known) is None
     assert nearest("films", []) is None
+
+
+def test_a_hint_compares_names_of_like_lengths_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[tuple[str, str]] = []
+    distance = hints._distance
+
+    def counted(first: str, second: str) -> int:
+        compared.append((first, second))
+        return distance(first, second)
+
+    monkeypatch.setattr(hints, "_distance", counted)
+    known = ["films", "directors"]
+    assert nearest("films" * 5000, known) is None
+    assert compared == []
+    assert nearest("direktor", known) == "directors"
+    assert compared == [("direktor", "directors")]
 
 
 def test_only_short_reads_are_remembered() -> None:

@@ -185,6 +185,26 @@ NAMES = [
     ),
 ]
 
+_LONG = "branch_" * 9
+_STEMS = f"/{_LONG}?select=name,from:stem(name,from:stem(name,from:stem(name)))"
+LONG_NAMES = [
+    get(_STEMS + "&id=eq.5", [
+        {"name": "leaf", "from": {"name": "twig", "from": {"name": "bough", "from": {"name": "trunk"}}}},
+    ]),
+    get(f"/{_LONG}?select=name,{_LONG}(name,{_LONG}(name))&id=eq.1&{_LONG}.order=name", [
+        {"name": "trunk", _LONG: [{"name": "bough", _LONG: [{"name": "twig"}]}, {"name": "limb", _LONG: []}]},
+    ]),
+    get(f"/{_LONG}?select=name,a:stem(name),b:{_LONG}(name)&id=eq.3", [
+        {"name": "bough", "a": {"name": "trunk"}, "b": [{"name": "twig"}]},
+    ]),
+    get(f"/{_LONG}?select=name,...{_LONG}(names:name)&{_LONG}.order=id.desc,name&id=eq.1", [
+        {"name": "trunk", "names": ["bough", "limb"]},
+    ]),
+    get(f"/{_LONG}?select=name,stem(name)&order=stem(name),name&stem=not.is.null&limit=2", [
+        {"name": "twig", "stem": {"name": "bough"}}, {"name": "bough", "stem": {"name": "trunk"}},
+    ]),
+]  # fmt: skip
+
 _OLD = "/trees?select=kind,yield:harvests(kilos),owner:growers(name)&id=eq.1"
 _SPRING = "/trees?select=harvests(kilos),late:harvests(kilos)&id=eq.1"
 TARGETS = [
@@ -284,7 +304,9 @@ def _check(client: httpx.Client, case: Case) -> None:
 
 
 @pytest.mark.parametrize(
-    "case", [*FULL_TEXT, *COMPUTED, *RELATED, *SHAPES, *NAMES, *TARGETS], ids=lambda case: case.name
+    "case",
+    [*FULL_TEXT, *COMPUTED, *RELATED, *SHAPES, *NAMES, *LONG_NAMES, *TARGETS],
+    ids=lambda case: case.name,
 )
 def test_read(orchard: httpx.Client, case: Case) -> None:
     _check(orchard, case)

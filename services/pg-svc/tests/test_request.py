@@ -11,6 +11,7 @@ from pg_svc.request.media import parse_accept, parse_media_type
 from pg_svc.request.preferences import Preferences, parse_preferences
 from pg_svc.request.query import parse_query, split_query
 from pg_svc.request.ranges import content_range, range_status, top_range
+from pg_svc.request.recall import LONGEST, remembered
 from pg_svc.request.types import (
     Field,
     Filter,
@@ -22,6 +23,55 @@ from pg_svc.request.types import (
     SelectField,
     SelectRelation,
 )
+
+
+def test_long_texts_are_not_kept() -> None:
+    parsed: list[str] = []
+
+    @remembered(8)
+    def parse(text: str) -> int:
+        parsed.append(text)
+        return len(parsed)
+
+    short, long = "x" * LONGEST, "x" * (LONGEST + 1)
+    assert [parse(text) for text in (short, short, long, long, short)] == [1, 1, 2, 3, 1]
+    assert parsed == [short, long, long]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select=" + "id," * 30_000 + "id",
+        "order=" + "id," * 30_000 + "id",
+        "or=(" + "id.eq.1," * 10_000 + "id.eq.1)",
+        "columns=" + "id," * 30_000 + "id",
+        "&".join(f"parent.b{number}=eq.1" for number in range(9000)),
+        "&".join(f"parent.b{number}.limit=1" for number in range(9000)),
+        'id=eq.1&name=in.("' + 'x\\"' * 30_000 + '")',
+    ],
+)
+def test_a_query_is_too_long_for_the_grammar(query: str) -> None:
+    with pytest.raises(ApiError, match="The query is too long") as refused:
+        parse_query(query)
+    assert (refused.value.status, refused.value.code) == (400, "PGRST100")
+
+
+def test_long_lists_are_not_too_long() -> None:
+    names = tuple(f"name, {number}" for number in range(10_000))
+    ((_, found),) = parse_query("name=in.(" + ",".join(f'"{name}"' for name in names) + ")").filters
+    assert found.operation == Operation("in", names)
+    ((_, found),) = parse_query("name=eq." + "x" * 1_000_000).filters
+    assert found.operation == Operation("eq", "x" * 1_000_000)
+
+
+def test_too_many_parameters() -> None:
+    assert len(parse_query("&".join(["id=eq.1"] * 10_000)).filters) == 10_000
+    with pytest.raises(ApiError, match="too many parameters"):
+        parse_query("&".join(["id=eq.1"] * 10_001))
+
+
+def test_limits_are_numbers_in_ascii() -> None:
+    assert parse_query("limit=\u0663&offset=\u0664").root_range().everything
 
 
 def test_select() -> None:
@@ -55,6 +105,8 @@ def test_select() -> None:
         ("like(any).{a*,b}", Operation("like", "{a*,b}", "any")),
         ("in.(1,2)", Operation("in", ("1", "2"))),
         ('in.("a,b","c\\"d")', Operation("in", ("a,b", 'c"d'))),
+        ('not.in.("a,(b","",c d,e"f,)', Operation("in", ("a,(b", "", "c d", 'e"f', ""), negated=True)),
+        ('in.( "a" ,"b"c)', Operation("in", ('"a" ', '"b"c'))),
         ("fts(german).x", Operation("fts", "x", "german")),
         ("eq.%E2%82%AC+1", Operation("eq", "\u20ac 1")),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
@@ -22,6 +23,8 @@ from pg_svc.schema.model import Name, Table
 from pg_svc.store.connection import Row
 from pg_svc.store.transaction import Transaction
 
+_LONG_QUERY = 2048
+
 
 class RestHandler(ProtocolHandler):
     """Tables and functions: parse, plan, run, render."""
@@ -34,7 +37,10 @@ class RestHandler(ProtocolHandler):
         caller = self.caller()
         self.stamp("jwt")
         try:
-            request, action = self.planned(address, schema)
+            if self._is_long():
+                request, action = await asyncio.to_thread(self.planned, address, schema)
+            else:
+                request, action = self.planned(address, schema)
         except ApiError as error:
             if error.code.startswith("PGRST20"):
                 database.ask_for_reload()  # perhaps it is there by now
@@ -85,6 +91,11 @@ class RestHandler(ProtocolHandler):
             self.send(action.answer(RowSet.of(result.rows[0])))
         else:  # a statement without a row: a function that returned no set at all
             self.send(action.answer(RowSet(None, 0, b"", None, None, None, None)))
+
+    def _is_long(self) -> bool:
+        """Whether understanding the query may take longer than others should wait for."""
+        asked = self.request
+        return len(asked.query) + (len(asked.body) if asked.method == "QUERY" else 0) > _LONG_QUERY
 
     async def _stream(self, lines: AsyncGenerator[bytes], request: ApiRequest) -> None:
         """Answer page by page, at the reader's pace. An error before the first row is an answer still."""

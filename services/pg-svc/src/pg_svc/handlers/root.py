@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import orjson
 
 from pg_svc.describe.openapi3 import openapi3
@@ -62,31 +64,36 @@ class RootHandler(RestHandler):
             for routine in overloads
             if name.schema == request.schema and (everything or routine.oid in oids)
         ]
-        if form == media.OPENAPI_3:
-            content_type = f"{media.OPENAPI_3};version=3.1"
-            document = openapi3(
-                schema,
-                tables,
-                routines,
-                description,
-                address=settings.pgrst_openapi_server_proxy_uri or settings.base_path + PREFIX,
-                version=self.context.version,
-                security=self.state.roles.decide,
-            )
-        else:
-            content_type = f"{media.OPENAPI}; charset=utf-8"
-            document = swagger(
-                schema,
-                tables,
-                routines,
-                description,
-                self._server(),
-                unqualified=() if everything else (request.schema, *settings.pgrst_db_extra_search_path),
-            )
+        is_newer = form == media.OPENAPI_3
+
+        def described() -> bytes:
+            if is_newer:
+                document = openapi3(
+                    schema,
+                    tables,
+                    routines,
+                    description,
+                    address=settings.pgrst_openapi_server_proxy_uri or settings.base_path + PREFIX,
+                    version=self.context.version,
+                    security=self.state.roles.decide,
+                )
+            else:
+                document = swagger(
+                    schema,
+                    tables,
+                    routines,
+                    description,
+                    self._server(),
+                    unqualified=() if everything else (request.schema, *settings.pgrst_db_extra_search_path),
+                )
+            return orjson.dumps(document)
+
+        content_type = f"{media.OPENAPI_3};version=3.1" if is_newer else f"{media.OPENAPI}; charset=utf-8"
         headers = [("Content-Type", content_type)]
         if request.profile is not None:
             headers.append(("Content-Profile", request.profile))
-        self.send(Answer(200, headers, b"" if request.is_head else orjson.dumps(document)))
+        # Thousands of tables take a second, and other requests do not wait for it
+        self.send(Answer(200, headers, b"" if request.is_head else await asyncio.to_thread(described)))
 
     def _server(self) -> Server:
         settings = self.state.settings

@@ -28,8 +28,10 @@ def nearest(wanted: str, known: Iterable[str], *, least: float = MIN_SCORE, exac
     same = next((name for name in names if name.lower() == lowered), None)
     if same is not None:
         return same if exact else None
+    names = [name for name in names if _may_score(len(lowered), len(name), least)]
     for size in (3, 2):
-        scored = [(score, name) for name in names if (score := _cosine(lowered, name.lower(), size)) > 0]
+        grams = Counter(_grams(lowered, size))
+        scored = [(score, name) for name in names if (score := _likeness(grams, name.lower(), size)) > 0]
         scored.sort(key=lambda entry: -entry[0])
         ranked = [
             (1 - _distance(lowered, name.lower()) / max(len(lowered), len(name)), name)
@@ -41,16 +43,26 @@ def nearest(wanted: str, known: Iterable[str], *, least: float = MIN_SCORE, exac
     return None
 
 
-def _grams(text: str, size: int) -> Counter[str]:
+def _may_score(first: int, second: int, least: float) -> bool:
+    """Whether names of these lengths can be that much alike.
+
+    The distance is at least the difference of their lengths. A client's name of thousands of letters would
+    otherwise take the time of all of them for each letter of fifty others.
+    """
+    return min(first, second) >= least * max(first, second)
+
+
+def _grams(text: str, size: int) -> list[str]:
     padded = "-" + _IGNORED.sub("", text) + "-"
     padded = padded.ljust(size, "-")
-    return Counter(padded[i : i + size] for i in range(len(padded) - size + 1))
+    return [padded[i : i + size] for i in range(len(padded) - size + 1)]
 
 
-def _cosine(first: str, second: str, size: int) -> float:
-    left, right = _grams(first, size), _grams(second, size)
-    shared = sum(count * right[gram] for gram, count in left.items())
-    return shared / (_length(left) * _length(right)) if shared else 0.0
+def _likeness(wanted: Counter[str], name: str, size: int) -> float:
+    """The cosine of two names' grams, in the unit of the wanted name's length."""
+    grams = _grams(name, size)
+    shared = sum([wanted[gram] for gram in grams if gram in wanted])
+    return shared / _length(Counter(grams)) if shared else 0.0
 
 
 def _length(grams: Counter[str]) -> float:

@@ -14,6 +14,7 @@ from pg_svc.errors import (
     related_order_not_to_one,
     table_not_found,
 )
+from pg_svc.plan.aliases import alias_of
 from pg_svc.plan.embed import find_relationship
 from pg_svc.plan.fields import resolve_filter, resolve_logic, resolve_order, resolve_output
 from pg_svc.plan.hints import STRICT_SCORE, nearest
@@ -117,9 +118,9 @@ def _add_items(
             spread=(TO_ONE if rel.to_one else TO_MANY) if item.spread else None,
             relationship=rel,
         )
-        child.aggregate_alias = f"{rel.table.name}_{child.key}_{child.depth}"
+        child.aggregate_alias = alias_of(rel.table.name, child.key, child.depth)
         if rel.kind != MANY_TO_MANY:
-            child.alias = f"{rel.foreign.name}_{child.depth}"
+            child.alias = alias_of(rel.foreign.name, child.depth)
         child.joins = _joins(node, child, rel)
         child.parent_alias = node.alias or rel.table.name
         node.children.append(child)

@@ -6,6 +6,7 @@ import itertools
 from dataclasses import replace
 
 from pg_svc.errors import not_implemented
+from pg_svc.plan.aliases import alias_of
 from pg_svc.plan.types import TO_MANY, TO_ONE, Ordered, ReadPlan, Ref, Selected, Spread
 
 
@@ -58,7 +59,7 @@ def order_arrays(node: ReadPlan) -> None:
         ):
             raise not_implemented("Aggregates are not implemented for one-to-many or many-to-many spreads.")
         for number, term in enumerate(node.order, start=1):
-            alias = f"{node.aggregate_alias}_{term.ref.name}_{number}"
+            alias = alias_of(node.aggregate_alias, term.ref.name, number)
             node.order_columns.append((term.embed, Selected(term.ref, alias)))
             node.order_of_arrays.append(Ordered(Ref(alias), term.direction, term.nulls))
         if node.rows.everything:

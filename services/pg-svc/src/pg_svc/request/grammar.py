@@ -19,15 +19,14 @@ from pg_svc.request.combinators import (
     label,
     look_ahead,
     many,
-    many1,
     mapped,
     merge,
     none_of,
     not_followed_by,
-    one_of,
     optional,
     pick,
     pure,
+    run_of,
     satisfy,
     separated,
     sequence,
@@ -55,21 +54,21 @@ _QUANTIFIED = ("eq", "gte", "gt", "lte", "lt", "like", "ilike", "match", "imatch
 _FULL_TEXT = ("fts", "plfts", "phfts", "wfts")
 _IS_VALUES = ("null", "not_null", "true", "false", "unknown")
 
-_blank = many(one_of(" \t"))
+_blank = run_of(lambda c: c in " \t")
 
 
 def _spaced(parser: Parser) -> Parser:
     return pick(1, _blank, parser, _blank)
 
 
-_letter = label(satisfy(str.isalpha), "letter")
-_digit = label(satisfy(lambda c: c in "0123456789"), "digit")
-_identifier_char = choice(_letter, _digit, one_of("_ $"))
-identifier = mapped(text_of(many1(_identifier_char)), str.strip)
-_dot = label(char("."), "delimiter (.)")
-quoted = text_of(
-    pick(1, char('"'), many(choice(none_of('\\"'), pick(1, char("\\"), satisfy(lambda _: True)))), char('"'))
+_DIGITS = "0123456789"
+identifier = mapped(
+    run_of(lambda c: c.isalpha() or c in "_ $" or c in _DIGITS, "letter", "digit", least=1), str.strip
 )
+_dot = label(char("."), "delimiter (.)")
+_unescaped = run_of(lambda c: c not in '\\"', least=1)
+_escaped = pick(1, char("\\"), satisfy(lambda _: True))
+quoted = text_of(pick(1, char('"'), many(choice(_unescaped, _escaped)), char('"')))
 
 
 def _dashed(part: Parser) -> Parser:
@@ -82,11 +81,11 @@ field_name = label(choice(quoted, _dashed(identifier)), "field name (* or [a..z0
 
 # -- ways into JSON -------------------------------------------------------------------------------------
 
-_json_key_part = mapped(text_of(many1(none_of("(-:.,>)"))), str.strip)
+_json_key_part = mapped(run_of(lambda c: c not in "(-:.,>)", least=1), str.strip)
 _json_key = label(choice(quoted, _dashed(_json_key_part)), "any non reserved character different from: .,>()")
 _index_end = choice(*(attempt(look_ahead(string(end))) for end in ("->", "::", ".", ",")), attempt(eof))
 _json_index = mapped(
-    sequence(optional(char("-"), "+"), text_of(many1(_digit)), _index_end),
+    sequence(optional(char("-"), "+"), run_of(lambda c: c in _DIGITS, "digit", least=1), _index_end),
     lambda found: found[0] + found[1],
 )
 _json_step = mapped(
@@ -231,15 +230,12 @@ order: Parser = mapped(
 
 # -- filters --------------------------------------------------------------------------------------------
 
-_rest = text_of(many(satisfy(lambda _: True)))
-_list_element = choice(attempt(pick(0, quoted, not_followed_by(none_of(",)")))), text_of(many(none_of(",)"))))
+_rest = run_of(lambda _: True)
+_element = run_of(lambda c: c not in ",)")
+_list_element = choice(attempt(pick(0, quoted, not_followed_by(none_of(",)")))), _element)
 _list = mapped(pick(1, _spaced(char("(")), separated(_list_element, char(",")), _spaced(char(")"))), tuple)
-_array = mapped(sequence(string("{"), text_of(many(none_of("{}"))), string("}")), "".join)
-_logic_value = choice(
-    attempt(pick(0, quoted, not_followed_by(none_of(",)")))),
-    attempt(_array),
-    text_of(many(none_of(",)"))),
-)
+_array = mapped(sequence(string("{"), run_of(lambda c: c not in "{}"), string("}")), "".join)
+_logic_value = choice(attempt(pick(0, quoted, not_followed_by(none_of(",)")))), attempt(_array), _element)
 
 
 def _keyword(word: str) -> Parser:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+
+from pg_svc.request.recall import remembered
 
 _PLAN_OPTIONS = ("analyze", "verbose", "settings", "buffers", "wal")
 
@@ -64,7 +65,7 @@ class MediaType:
         return self.mime + ("; charset=utf-8" if textual else "")
 
 
-@lru_cache(maxsize=512)
+@remembered(512)
 def parse_media_type(text: str) -> MediaType:
     """Understand one media type with its parameters."""
     name, *parameters = (part.strip() for part in _split(text, ";"))
@@ -98,11 +99,13 @@ def _plan(form: str, parameters: list[str]) -> MediaType:
     )
 
 
-@lru_cache(maxsize=512)
 def parse_accept(header: str | None) -> tuple[MediaType, ...]:
     """The accepted media types, the preferred one first; everything when the header is missing."""
-    if header is None or not header.strip():
-        return (MediaType(ANY),)
+    return _accepted(header or "")
+
+
+@remembered(512)
+def _accepted(header: str) -> tuple[MediaType, ...]:
     ranked = []
     for part in _split(header, ","):
         pieces = [piece.strip() for piece in _split(part, ";")]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from urllib.parse import quote, unquote_to_bytes
 
 from pg_svc.errors import bad_query
 from pg_svc.request import grammar
 from pg_svc.request.combinators import ParseFailure, run
+from pg_svc.request.recall import remembered
 from pg_svc.request.types import (
     EmbedPath,
     Field,
@@ -23,7 +23,7 @@ from pg_svc.request.types import (
 
 _RESERVED = ("select", "columns", "on_conflict")
 _RESERVED_ANYWHERE = ("order", "limit", "offset", "and", "or")
-_INTEGER = re.compile(r"\s*-?\d{1,18}\s*")
+_INTEGER = re.compile(r"\s*-?[0-9]{1,18}\s*")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_]+")
 
 # The common forms of a filter, recognised at once; all else, errors above all, goes through the grammar.
@@ -32,7 +32,16 @@ _COMMON_OPERATION = re.compile(
     r"|(neq|cs|cd|ov|sl|sr|nxr|nxl|adj|isdistinct))\.(.*)",
     re.DOTALL,
 )
-_COMMON_LIST = re.compile(r'(not\.)?in\.\(([^"(){}\s]*)\)')
+_QUOTED = r'"[^"\\]*"'
+_COMMON_LIST = re.compile(
+    rf"(not\.)?in\.\(((?:{_QUOTED}|(?:[^\",) \t][^,)]*)?)(?:,(?:{_QUOTED}|(?:[^\",)][^,)]*)?))*)\)"
+)
+_ELEMENT = re.compile(r'(?:"([^"]*)"|([^,]*)),')
+
+_MOST_PAIRS = 10_000
+_MOST_PARSED = 64 * 1024
+"""Characters of a query that go through the grammar, which takes its time for each: as many as an address
+has. Only a body may have more, and needs no more: the common forms are not counted."""
 
 
 def parse_query(text: str, *, arguments_allowed: bool = False) -> QueryParams:
@@ -42,19 +51,35 @@ def parse_query(text: str, *, arguments_allowed: bool = False) -> QueryParams:
     Raises ApiError (PGRST100).
     """
     pairs = split_query(text)
+    if len(pairs) > _MOST_PAIRS:
+        raise bad_query("The query has too many parameters", f"There may be {_MOST_PAIRS} of them.")
     first: dict[str, str] = {}
     for key, given in pairs:
         if given is not None:
             first.setdefault(key, given)
     present = [(key, given) for key, given in pairs if given is not None]
+    left = _MOST_PARSED
+
+    def weighed(part: str) -> str:
+        nonlocal left
+        left -= len(part)
+        if left < 0:
+            raise ParseFailure(
+                "The query is too long",
+                f"It may have {_MOST_PARSED} characters besides plain filters and the values of lists.",
+            )
+        return part
+
     try:
         filters, arguments, names = [], [], set()
         for key, given in present:
+            if not _PLAIN_NAME.fullmatch(key):
+                weighed(key)
             if key in _RESERVED or key.rpartition(".")[2] in _RESERVED_ANYWHERE:
                 continue
             path, field = _tree_path(key)
             names.add(key)
-            operation = _operation(given, arguments_allowed)
+            operation = _common_operation(given) or _operation(weighed(given), arguments_allowed)
             if operation is None:
                 arguments.append((field.name, given))
             else:
@@ -62,19 +87,21 @@ def parse_query(text: str, *, arguments_allowed: bool = False) -> QueryParams:
         ranges = _ranges(present)
         return QueryParams(
             canonical=_canonical(pairs),
-            select=_select(first.get("select", "*")),
+            select=_select(weighed(first.get("select", "*"))),
             filters=tuple(filters),
             logic=tuple(
-                _logic(key, given) for key, given in present if key.rpartition(".")[2] in ("and", "or")
+                _logic(key, weighed(given))
+                for key, given in present
+                if key.rpartition(".")[2] in ("and", "or")
             ),
             order=tuple(
-                (_tree_path(key)[0], _order(given))
+                (_tree_path(key)[0], _order(weighed(given)))
                 for key, given in present
                 if key.rpartition(".")[2] == "order"
             ),
             ranges=ranges,
-            columns=_columns("columns", first["columns"]) if "columns" in first else None,
-            on_conflict=_columns("on_conflict", first["on_conflict"]) if "on_conflict" in first else None,
+            columns=_columns(weighed(first["columns"])) if "columns" in first else None,
+            on_conflict=_on_conflict(weighed(first["on_conflict"])) if "on_conflict" in first else None,
             arguments=tuple(arguments),
             filter_names=frozenset(names),
         )
@@ -105,7 +132,7 @@ def _canonical(pairs: list[tuple[str, str | None]]) -> str:
     return "&".join(f"{quote(key, safe='')}={quote(given or '', safe='')}" for key, given in ordered)
 
 
-@lru_cache(maxsize=2048)
+@remembered(2048)
 def _select(text: str) -> tuple[SelectItem, ...]:
     if text == "*":
         return _STAR
@@ -113,19 +140,25 @@ def _select(text: str) -> tuple[SelectItem, ...]:
     return items
 
 
-@lru_cache(maxsize=2048)
+@remembered(2048)
 def _order(text: str) -> tuple[OrderTerm, ...]:
     terms: tuple[OrderTerm, ...] = run(grammar.order, f"failed to parse order ({text})", text)
     return terms
 
 
-@lru_cache(maxsize=1024)
-def _columns(parameter: str, text: str) -> tuple[str, ...]:
-    names: tuple[str, ...] = run(grammar.columns, f"failed to parse {parameter} parameter ({text})", text)
+@remembered(1024)
+def _columns(text: str) -> tuple[str, ...]:
+    names: tuple[str, ...] = run(grammar.columns, f"failed to parse columns parameter ({text})", text)
     return names
 
 
-@lru_cache(maxsize=4096)
+@remembered(1024)
+def _on_conflict(text: str) -> tuple[str, ...]:
+    names: tuple[str, ...] = run(grammar.columns, f"failed to parse on_conflict parameter ({text})", text)
+    return names
+
+
+@remembered(4096)
 def _tree_path(key: str) -> tuple[EmbedPath, Field]:
     if _PLAIN_NAME.fullmatch(key):
         return (), Field(key)
@@ -133,14 +166,24 @@ def _tree_path(key: str) -> tuple[EmbedPath, Field]:
     return tuple(names[:-1]), Field(names[-1], path)
 
 
-def _operation(text: str, arguments_allowed: bool) -> Operation | None:
+def _common_operation(text: str) -> Operation | None:
     common = _COMMON_OPERATION.fullmatch(text)
     if common:
         negated, quantified, modifier, simple, value = common.groups()
         return Operation(quantified or simple, value, modifier, bool(negated))
     listed = _COMMON_LIST.fullmatch(text)
     if listed:
-        return Operation("in", tuple(listed[2].split(",")), None, bool(listed[1]))
+        return Operation("in", _elements(listed[2]), None, bool(listed[1]))
+    return None
+
+
+def _elements(text: str) -> tuple[str, ...]:
+    if '"' not in text:
+        return tuple(text.split(","))
+    return tuple(found[2] if found[1] is None else found[1] for found in _ELEMENT.finditer(text + ","))
+
+
+def _operation(text: str, arguments_allowed: bool) -> Operation | None:
     if arguments_allowed:
         outcome = grammar.operation(text, 0)
         if not outcome.ok and outcome.position == 0:

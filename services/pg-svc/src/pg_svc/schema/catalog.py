@@ -6,10 +6,12 @@ They run with an empty search path, so every name that PostgreSQL prints is qual
 from __future__ import annotations
 
 TABLES = """
-WITH RECURSIVE bases(oid, base) AS (
-  SELECT oid, oid FROM pg_type WHERE typtype <> 'd'
+WITH RECURSIVE domains(oid, base, is_domain) AS (
+  SELECT d.oid, b.oid, b.typtype = 'd'
+  FROM pg_type d JOIN pg_type b ON b.oid = d.typbasetype WHERE d.typtype = 'd'
   UNION ALL
-  SELECT t.oid, b.base FROM pg_type t JOIN bases b ON t.typbasetype = b.oid WHERE t.typtype = 'd'
+  SELECT d.oid, b.oid, b.typtype = 'd'
+  FROM domains d JOIN pg_type t ON t.oid = d.base JOIN pg_type b ON b.oid = t.typbasetype WHERE d.is_domain
 )
 SELECT coalesce(json_agg(t), '[]') FROM (
   SELECT n.nspname AS schema, c.relname AS name, c.relkind IN ('v', 'm') AS is_view,
@@ -50,8 +52,8 @@ SELECT coalesce(json_agg(t), '[]') FROM (
       ) ORDER BY a.attnum)
       FROM pg_attribute a
       JOIN pg_type ty ON ty.oid = a.atttypid
-      JOIN bases b ON b.oid = a.atttypid
-      JOIN pg_type bt ON bt.oid = b.base
+      LEFT JOIN domains b ON b.oid = a.atttypid AND NOT b.is_domain
+      JOIN pg_type bt ON bt.oid = coalesce(b.base, a.atttypid)
       JOIN pg_namespace bn ON bn.oid = bt.typnamespace
       LEFT JOIN pg_attrdef ad ON ad.adrelid = a.attrelid AND ad.adnum = a.attnum
       WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '[]') AS columns
@@ -120,10 +122,12 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname NOT IN ('pg_catalog',
 """
 
 FUNCTIONS = """
-WITH RECURSIVE bases(oid, base) AS (
-  SELECT oid, oid FROM pg_type WHERE typtype <> 'd'
+WITH RECURSIVE domains(oid, base, is_domain) AS (
+  SELECT d.oid, b.oid, b.typtype = 'd'
+  FROM pg_type d JOIN pg_type b ON b.oid = d.typbasetype WHERE d.typtype = 'd'
   UNION ALL
-  SELECT t.oid, b.base FROM pg_type t JOIN bases b ON t.typbasetype = b.oid WHERE t.typtype = 'd'
+  SELECT d.oid, b.oid, b.typtype = 'd'
+  FROM domains d JOIN pg_type t ON t.oid = d.base JOIN pg_type b ON b.oid = t.typbasetype WHERE d.is_domain
 )
 SELECT coalesce(json_agg(f), '[]') FROM (
   SELECT p.oid::bigint AS oid, n.nspname AS schema, p.proname AS name,
@@ -136,8 +140,8 @@ SELECT coalesce(json_agg(f), '[]') FROM (
     has_function_privilege(p.oid, 'execute') AS executable
   FROM pg_proc p
   JOIN pg_namespace n ON n.oid = p.pronamespace
-  JOIN bases b ON b.oid = p.prorettype
-  JOIN pg_type rt ON rt.oid = b.base
+  LEFT JOIN domains b ON b.oid = p.prorettype AND NOT b.is_domain
+  JOIN pg_type rt ON rt.oid = coalesce(b.base, p.prorettype)
   JOIN pg_namespace rn ON rn.oid = rt.typnamespace
   LEFT JOIN pg_class rc ON rc.oid = rt.typrelid
   LEFT JOIN LATERAL (
@@ -186,10 +190,13 @@ SELECT coalesce(json_agg(f), '[]') FROM (
 
 REPRESENTATIONS = """
 SELECT coalesce(json_agg(json_build_array(
-  format_type(c.castsource, NULL), format_type(c.casttarget, NULL), c.castfunc::regproc::text)), '[]')
+  format_type(c.castsource, NULL), format_type(c.casttarget, NULL),
+  quote_ident(n.nspname) || '.' || quote_ident(p.proname))), '[]')
 FROM pg_cast c
 JOIN pg_type s ON s.oid = c.castsource
 JOIN pg_type t ON t.oid = c.casttarget
+JOIN pg_proc p ON p.oid = c.castfunc
+JOIN pg_namespace n ON n.oid = p.pronamespace
 WHERE c.castcontext = 'i' AND c.castmethod = 'f' AND has_function_privilege(c.castfunc, 'execute')
   AND (s.typtype = 'd' AND c.casttarget IN ('json'::regtype, 'text'::regtype)
     OR t.typtype = 'd' AND c.castsource IN ('json'::regtype, 'text'::regtype))

@@ -36,6 +36,8 @@ SCHEMA_SECONDS = Gauge(
 _LONGEST_PAUSE = 1.0
 _LONGEST_LOOK = 30.0
 """Seconds for a question that takes milliseconds; longer than a busy server makes anybody wait."""
+_LONGEST_DOUBT = 5.0
+"""Seconds that a doubt may have to wait, and an order that comes after it."""
 
 _GONE_LISTENERS = 20
 """Listeners that left with all the rows they could follow, and may come back to the middle of them."""
@@ -75,6 +77,7 @@ class Database:
         self._problem = "the catalog has not been read yet"
         self._reload = asyncio.Event()
         self._ordered: str | None = None
+        self._doubts_rest_until = 0.0
         self._keeper: asyncio.Task[None] | None = None
 
     def _pool(self, dsn: str) -> Pool:
@@ -339,13 +342,18 @@ class Database:
 
         ``told`` is not cancelled for a doubt: a notification that has just arrived would be lost.
         """
-        doubted = asyncio.ensure_future(self._reload.wait())
+        doubted = asyncio.ensure_future(self._doubted())
         pause = self._settings.schema_poll or None
         try:
             await asyncio.wait((told, doubted), timeout=pause, return_when=asyncio.FIRST_COMPLETED)
         finally:
             doubted.cancel()
             await asyncio.gather(doubted, return_exceptions=True)
+
+    async def _doubted(self) -> None:
+        await self._reload.wait()
+        if self._ordered is None:
+            await asyncio.sleep(self._doubts_rest_until - asyncio.get_running_loop().time())
 
     def _heard(self, channel: str, payload: str) -> str | None:
         """What must be read after a notification; None for nothing."""
@@ -360,9 +368,15 @@ class Database:
         ordered, self._ordered = self._ordered, None
         if ordered is not None or self._schema is None:
             return ordered or _SCHEMA
+        clock = asyncio.get_running_loop().time
+        start = clock()
         try:
             async with asyncio.timeout(_LONGEST_LOOK):
                 found = await read_fingerprint(session)
         except TimeoutError:  # nor would a notification come this way
             raise ConnectionLost(f"no answer within {_LONGEST_LOOK:g} s") from None
-        return None if found == self._schema.fingerprint else _SCHEMA
+        if found != self._schema.fingerprint:
+            return _SCHEMA
+        # Any request for what is not there is a doubt; looking takes a tenth of the server's time at most
+        self._doubts_rest_until = clock() + min(9 * (clock() - start), _LONGEST_DOUBT)
+        return None
