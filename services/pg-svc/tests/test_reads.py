@@ -160,6 +160,8 @@ SHAPES = [
         {"max": 3, "min": 2, "name": "Jon"},
     ]),
     Case("GET", "/trees?select=id,kind&id=eq.3", text="id,kind\n3,pear", headers={"Accept": "text/csv"}),
+    Case("GET", "/trees?select=kind,growers(id,name),harvests(id)&id=eq.3", headers={"Accept": "text/csv"},
+         text='kind,growers,harvests\npear,"{""id"": 2, ""name"": ""Jon""}","[{""id"": 4}]"'),
 ]  # fmt: skip
 
 NAMES = [

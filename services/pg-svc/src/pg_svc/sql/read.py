@@ -28,20 +28,20 @@ from pg_svc.sql.conditions import (
 _EVERYTHING = Selected(Ref("*"))
 
 
-def select_query(plan: ReadPlan) -> Sql:
-    """The rows of the plan."""
-    return _select(plan, _has_aggregates(plan))
+def select_query(plan: ReadPlan, *, shows_json: bool = False) -> Sql:
+    """The rows of the plan. ``shows_json``: embeds look as jsonb does, ``{"id": 1}``, not as json."""
+    return _select(plan, shows_json or _has_aggregates(plan))
 
 
-def _select(plan: ReadPlan, groups: bool) -> Sql:
+def _select(plan: ReadPlan, binary: bool) -> Sql:
     columns = plan.select if plan.select or plan.children else [_EVERYTHING]
     parts = [selected_column(plan.place, selected) for selected in columns]
     for embed, selected in plan.order_columns:
         parts.append(selected_column(Name("", embed) if embed is not None else plan.place, selected))
     joins = []
     for child in plan.children:
-        parts.extend(_child_columns(child, groups))
-        joins.append(_join(child, groups))
+        parts.extend(_child_columns(child, binary))
+        joins.append(_join(child, binary))
     if not parts:  # embeds that only filter: there must be something to select
         parts = [selected_column(plan.place, _EVERYTHING)]
     return concat(
@@ -73,7 +73,7 @@ def _cast(sql: Sql, name: str | None) -> Sql:
     return sql if name is None else concat("CAST(", sql, f" AS {cast_type(name)})")
 
 
-def _child_columns(child: ReadPlan, groups: bool) -> list[Sql]:
+def _child_columns(child: ReadPlan, binary: bool) -> list[Sql]:
     """What a child contributes to its parent's row."""
     alias = quote_ident(child.aggregate_alias)
     if child.spread is not None:
@@ -82,8 +82,8 @@ def _child_columns(child: ReadPlan, groups: bool) -> list[Sql]:
         return []
     key = quote_ident(child.key)
     if child.to_one:
-        binary = "::jsonb" if groups else ""  # json has no equality to group by
-        return [Sql(f"row_to_json({alias}.*){binary} AS {key}")]
+        cast = "::jsonb" if binary else ""  # json has no equality to group by
+        return [Sql(f"row_to_json({alias}.*){cast} AS {key}")]
     return [Sql(f"COALESCE({alias}.{alias}, '[]') AS {key}")]
 
 
@@ -94,28 +94,26 @@ def _lent(alias: str, item: Spread) -> Sql:
     return sql if item.alias is None else concat(sql, f" AS {quote_ident(item.alias)}")
 
 
-def _join(child: ReadPlan, groups: bool) -> Sql:
+def _join(child: ReadPlan, binary: bool) -> Sql:
     kind = "INNER" if child.inner else "LEFT"
     alias = quote_ident(child.aggregate_alias)
-    rows = _select(child, groups)
+    rows = _select(child, binary)
     on = "TRUE"
     if child.spread == TO_MANY or (child.spread is None and not child.to_one):
-        binary = "::jsonb" if groups else ""
-        columns = [Sql(f"json_agg({alias}){binary} AS {alias}")]
+        cast = "::jsonb" if binary else ""
+        columns = [Sql(f"json_agg({alias}){cast} AS {alias}")]
         if child.spread == TO_MANY:
-            columns.extend(_array_column(child, alias, item, binary) for item in child.lends)
+            columns.extend(_array_column(child, alias, item, cast) for item in child.lends)
         rows = concat("SELECT ", join(", ", columns), " FROM (", rows, f") AS {alias}")
         if child.inner:
             on = f"{alias} IS NOT NULL"
     return concat(f" {kind} JOIN LATERAL (", rows, f") AS {alias} ON {on}")
 
 
-def _array_column(child: ReadPlan, alias: str, item: Spread, binary: str) -> Sql:
+def _array_column(child: ReadPlan, alias: str, item: Spread, cast: str) -> Sql:
     ordered = order_by(Name("", child.aggregate_alias), child.order_of_arrays)
     name = quote_ident(item.alias or item.name)
-    return concat(
-        f"COALESCE(json_agg({alias}.{quote_ident(item.name)}", ordered, f"), '[]'){binary} AS {name}"
-    )
+    return concat(f"COALESCE(json_agg({alias}.{quote_ident(item.name)}", ordered, f"), '[]'){cast} AS {name}")
 
 
 def _from(plan: ReadPlan) -> Sql:

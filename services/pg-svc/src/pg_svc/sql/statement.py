@@ -33,7 +33,7 @@ def read_statement(plan: ReadPlan, output: Output, *, count: str | None, max_row
             total = Sql("(SELECT count(*) FROM pgrst_counted)")
     return concat(
         "WITH pgrst_source AS (",
-        select_query(plan),
+        _rows_of(plan, output),
         ")",
         counted,
         " SELECT ",
@@ -57,7 +57,7 @@ def write_statement(mutation: MutatePlan, reading: ReadPlan, output: Output, *, 
             f"CASE WHEN count({_ROWS}) = 1 THEN (SELECT json_object_agg(key, value) FROM json_each_text("
             f"(SELECT row_to_json(first) FROM pgrst_source AS first LIMIT 1)) WHERE key IN ({keys})) END"
         )
-    rows = Sql("SELECT * FROM pgrst_source") if output.kind == "none" else select_query(reading)
+    rows = Sql("SELECT * FROM pgrst_source") if output.kind == "none" else _rows_of(reading, output)
     return concat(
         "WITH pgrst_source AS (",
         mutate_query(mutation),
@@ -84,7 +84,7 @@ def call_statement(
         "WITH pgrst_source AS (",
         call,
         "), pgrst_result AS (",
-        select_query(reading),
+        _rows_of(reading, output),
         ")",
         counted,
         " SELECT ",
@@ -107,6 +107,11 @@ def explain(statement: Sql, form: str, options: tuple[str, ...] = ()) -> Sql:
     """The statement's plan as text or JSON."""
     chosen = ", ".join([f"FORMAT {form.upper()}", *(option.upper() for option in options)])
     return concat(f"EXPLAIN ({chosen}) ", statement)
+
+
+def _rows_of(plan: ReadPlan, output: Output) -> Sql:
+    """Where the embeds' JSON is shown inside text it has to look as the protocol has it."""
+    return select_query(plan, shows_json=output.kind in ("csv", "custom"))
 
 
 def _body(output: Output, routine: Routine | None, source: str = "pgrst_source") -> Sql:
