@@ -136,8 +136,7 @@ class Database:
         serializable, which replicas cannot do. While the replica is away, and where it gave a read up, the
         primary answers.
         """
-        elsewhere = transaction.read_only and not newest and transaction.isolation != "serializable"
-        replica = self._present_replica() if elsewhere else None
+        replica = None if newest else self._replica_for(transaction)
         if replica is not None:
             try:
                 return await self._run(replica, transaction, authenticated)
@@ -147,7 +146,9 @@ class Database:
                 self._rest(error)
         return await self._run(self.pool, transaction, authenticated)
 
-    def _present_replica(self) -> Pool | None:
+    def _replica_for(self, transaction: Transaction) -> Pool | None:
+        if not transaction.read_only or transaction.isolation == "serializable":
+            return None
         if self._replica is None or asyncio.get_running_loop().time() < self._replica_rests_until:
             return None
         return self._replica
@@ -177,21 +178,25 @@ class Database:
 
     async def stream(self, transaction: Transaction, *, authenticated: bool) -> AsyncGenerator[bytes]:
         """The rows of a read as lines of JSON, page by page; errors as in ``run``."""
-        async with self._reader() as session:
+        async with self._reader(transaction) as session:
             try:
                 async for lines in stream_transaction(session, transaction):
                     yield lines
             except DatabaseError as error:
+                if error.error.code in _STALE:
+                    self._reload.set()
                 raise error_of(error.error, authenticated=authenticated) from error
             except ConnectionLost as error:
                 raise lost(str(error)) from error
+            except (ValueError, TypeError) as error:
+                raise invalid_bytes(0) from error
             finally:
                 if not session.idle:
                     session.abandoned = True  # the reader left: the cursor goes with its session
 
     @contextlib.asynccontextmanager
-    async def _reader(self) -> AsyncIterator[Session]:
-        pool = self._present_replica() or self.pool
+    async def _reader(self, transaction: Transaction) -> AsyncIterator[Session]:
+        pool = self._replica_for(transaction) or self.pool
         try:
             session = await pool.acquire()
         except ApiError as error:

@@ -96,19 +96,27 @@ async def _ask(session: Session, head: bytes, parts: tuple[Sql, ...], name: str)
     return rows
 
 
-_FETCH = b"FETCH 1000 FROM pgrst_stream"
+_PAGE_BYTES = 2**20
+_FIRST_ROWS, _MOST_ROWS = 10, 1000
 
 
 async def stream_transaction(session: Session, transaction: Transaction) -> AsyncIterator[bytes]:
-    """The rows of a read as lines, in pages of a cursor, so that memory does not grow with their number."""
+    """The rows of a read as lines, in pages of a cursor, so that memory does not grow with their number.
+
+    Nor much with their width: a page has about as many of them as make a megabyte, by the page before.
+    """
     cursor = "DECLARE pgrst_stream NO SCROLL CURSOR FOR " + transaction.statement
-    await _ask(session, _CLEAN + b"BEGIN READ ONLY", (*transaction.prologue, cursor), "stream")
+    await _ask(session, _head(transaction, False), (*transaction.prologue, cursor), "stream")
+    wanted = _FIRST_ROWS
     while True:
-        rows = await _guarded(session, _FETCH, "fetch")
+        rows = await _guarded(session, b"FETCH %d FROM pgrst_stream" % wanted, "fetch")
         if not rows:
             break
         # A line break in JSON is never part of a value
-        yield "".join(line.replace("\n", " ") + "\n" for (line,) in rows).encode()
+        page = "".join(line.replace("\n", " ") + "\n" for (line,) in rows).encode()
+        wanted = max(1, min(_MOST_ROWS, _PAGE_BYTES * len(rows) // len(page)))
+        del rows
+        yield page
     await _end(session, "COMMIT")
 
 
