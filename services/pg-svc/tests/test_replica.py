@@ -27,6 +27,10 @@ SCHEMA = """
       SET default_transaction_isolation = serializable AS 'SELECT pg_is_in_recovery()';
     CREATE FUNCTION doze() RETURNS void STABLE LANGUAGE sql AS 'SELECT pg_sleep(300)';
     CREATE VIEW lines AS SELECT n AS id, pg_is_in_recovery() AS replica FROM generate_series(1, 3) n;
+    CREATE ROLE strict;
+    ALTER ROLE strict SET default_transaction_isolation = serializable;
+    CREATE VIEW isolation AS SELECT current_setting('transaction_isolation') AS level;
+    GRANT SELECT ON lines, isolation TO strict;
 """
 
 
@@ -64,6 +68,18 @@ async def test_a_replica_answers_reads(servers: tuple[Postgres, Postgres]) -> No
         assert [orjson.loads(line)["replica"] for line in lines.text.splitlines()] == [True] * 3
         assert (await svc.client.post("/rest/items", json={"id": 1, "word": "one"})).status_code == 201
         await _words(svc, ["one"])
+
+
+async def test_a_stream_has_the_isolation_of_its_role(servers: tuple[Postgres, Postgres]) -> None:
+    primary, replica = servers
+    more = {"DATABASE_REPLICA_URL": replica.url, "PGRST_DB_ANON_ROLE": "strict"}
+    async with serving(service, **_environment(primary, **more)) as svc:
+        await until_ready(svc)
+        accept = {"Accept": "application/x-ndjson"}
+        level = await svc.client.get("/rest/isolation", headers=accept)
+        assert orjson.loads(level.text) == {"level": "serializable"}
+        lines = await svc.client.get("/rest/lines", headers=accept)  # replicas cannot do that
+        assert [orjson.loads(line)["replica"] for line in lines.text.splitlines()] == [False] * 3
 
 
 async def test_the_primary_answers_reads_while_the_replica_is_away(
