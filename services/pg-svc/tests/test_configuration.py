@@ -309,6 +309,23 @@ def test_the_environment_in_postgrest_s_words(
 
 
 @pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, True),
+        ({"PGRST_DB_ANON_ROLE": "web"}, False),
+        ({"PGRST_JWT_SECRET": FIRST}, False),
+        ({"PGRST_DB_URI": "postgresql://x", "DATABASE_URL": "", "AUTH_MODE": ""}, False),
+    ],
+)
+def test_nothing_is_open_to_all_where_roles_decide(
+    environment: Callable[..., PgSettings], variables: dict[str, str], expected: bool
+) -> None:
+    settings = environment(**variables)
+    assert settings.auth_mode == "none"
+    assert settings.open_to_all == expected
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("PGRST_DB_SCHEMAS", "public,pg_catalog"),

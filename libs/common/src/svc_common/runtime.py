@@ -268,7 +268,7 @@ async def _serve(service: Service[Any, Any], settings: ServiceSettings) -> int:
         if settings.auth_development:
             report = log.info if settings.loopback_only else log.warning
             report("auth_development", detail="cookies travel without Secure over plain http", url=server.url)
-        if settings.auth_mode == "none":
+        if settings.open_to_all:
             report = log.info if settings.loopback_only else log.warning
             report(
                 "auth_mode_none",

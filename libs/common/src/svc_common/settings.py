@@ -265,6 +265,11 @@ class ServiceSettings(BaseSettings):
         return False
 
     @property
+    def open_to_all(self) -> bool:
+        """Whether nobody is asked who they are. A service that asks in a way of its own says so here."""
+        return self.auth_mode == "none"
+
+    @property
     def loopback_only(self) -> bool:
         """Whether the API can be reached from this machine alone."""
         return self.server_host in ("localhost", "::1") or self.server_host.startswith("127.")

@@ -262,6 +262,13 @@ class PgSettings(AccountSettings):
         """Whether nothing but database roles is meant to decide: a PostgREST configuration, and no more."""
         return self._roles_alone
 
+    @property
+    def open_to_all(self) -> bool:
+        """Not where database roles decide."""
+        return super().open_to_all and not (
+            self._roles_alone or self.pgrst_db_anon_role or self.pgrst_jwt_secret.get_secret_value()
+        )
+
     @model_validator(mode="before")
     @classmethod
     def _roles_decide(cls, values: dict[str, Any]) -> dict[str, Any]:
