@@ -10,6 +10,7 @@ import asyncio
 import ipaddress
 import os
 import socket
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -25,6 +26,11 @@ _PATIENCE = {
     "keepalives_count": "3",
     "tcp_user_timeout": "25000",
 }
+
+_REMEMBERED = 30.0
+_SILENT: dict[str, tuple[int, float]] = {}
+"""Of an address, how many of its places are to be tried last, and until when. libpq, where it is not to stop
+everything, waits for ever for a place that says nothing, so that the next never has its turn."""
 
 Place = dict[str, str]
 """Parameters of libpq that lead to one server, where the address may lead to several."""
@@ -42,19 +48,22 @@ def check_addresses(**addresses: str) -> None:
         raise SettingsError(wrong)
 
 
-async def connect_parameters(dsn: str) -> dict[str, Any]:
-    """What to tell libpq besides the address. Raises OSError when none of its names can be looked up."""
+async def connect_parameters(dsn: str, turn: int) -> dict[str, Any]:
+    """What to tell libpq besides the address. Raises OSError when none of its names can be looked up.
+
+    ``turn``: how many of its places are to be tried last, and not first.
+    """
     said = extensions.parse_dsn(dsn)
     return {
         **{name: given for name, given in _PATIENCE.items() if name not in said},
-        **await _looked_up(said),
+        **await _looked_up(said, turn),
     }
 
 
-async def _looked_up(said: dict[str, str]) -> dict[str, str]:
+async def _looked_up(said: dict[str, str], turn: int) -> dict[str, str]:
     """Each name once for each of its addresses; libpq tries them in turn, as it does with its own."""
     hosts = said.get("host", "").split(",")
-    if "hostaddr" in said or not any(_is_name(host) for host in hosts):
+    if "hostaddr" in said or not (len(hosts) > 1 or _is_name(hosts[0])):
         return {}
     ports = said.get("port", "").split(",")
     one_port = len(ports) == 1  # or none, and libpq knows where else to look
@@ -69,9 +78,22 @@ async def _looked_up(said: dict[str, str]) -> dict[str, str]:
             failure = error  # another host may do
     if failure is not None and not found:
         raise failure
-    names, addresses, numbers = zip(*found, strict=True)
+    turn %= len(found)
+    names, addresses, numbers = zip(*found[turn:], *found[:turn], strict=True)
     places = {"host": ",".join(names), "hostaddr": ",".join(addresses)}
     return places if one_port else {**places, "port": ",".join(numbers)}
+
+
+def turn_of(dsn: str) -> int:
+    """How many places of an address have been silent lately, and are to be tried last."""
+    turn, until = _SILENT.get(dsn, (0, 0.0))
+    return turn if time.monotonic() < until else 0
+
+
+def was_silent(dsn: str, turn: int) -> None:
+    """The place that was tried first never said anything, and kept the others from their turn."""
+    if turn == turn_of(dsn):
+        _SILENT[dsn] = turn + 1, time.monotonic() + _REMEMBERED
 
 
 def place_of(connection: extensions.connection) -> Place:

@@ -20,7 +20,7 @@ import psycopg2
 from aiopg.utils import ClosableQueue
 from psycopg2 import extensions
 
-from pg_svc.store.address import connect_parameters, place_of
+from pg_svc.store.address import connect_parameters, place_of, turn_of, was_silent
 from pg_svc.store.errors import ServerError
 from pg_svc.store.prepared import Statements, Texts
 from svc_common import get_logger, observe_store
@@ -166,19 +166,27 @@ class Session:
 
         ``parameters`` are libpq's, and count more than what the address says.
         """
+        turn, started = turn_of(dsn), time.monotonic()
         try:
+            told = extensions.make_dsn(dsn, **parameters)
             async with asyncio.timeout(timeout):
-                dsn = extensions.make_dsn(dsn, **parameters)
                 connection = await _Connection(
-                    dsn,
+                    told,
                     timeout,
                     enable_json=False,
                     enable_hstore=False,
                     enable_uuid=False,
-                    **await connect_parameters(dsn),
+                    **await connect_parameters(told, turn),
                 )
         except TimeoutError:
+            if "host" not in parameters:
+                was_silent(dsn, turn)
             raise ConnectionLost(f"no connection within {timeout:g} s") from None
+        except asyncio.CancelledError:
+            # Whoever waited had no more time, either
+            if "host" not in parameters and time.monotonic() - started > timeout / 2:
+                was_silent(dsn, turn)
+            raise
         except (psycopg2.Error, OSError) as error:
             raise ConnectionLost(str(error)) from error
         extensions.register_type(_JSON_AS_TEXT, connection.raw)
