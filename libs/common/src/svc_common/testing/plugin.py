@@ -1,4 +1,4 @@
-"""pytest plugin: an unexpected log line at error level fails the test that caused it."""
+"""pytest plugin: an unexpected log line at error level fails the test that caused it; slowness fails none."""
 
 from __future__ import annotations
 
@@ -7,6 +7,15 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let no example of Hypothesis fail for the time it takes: a busy machine says nothing about the code."""
+    if config.pluginmanager.hasplugin("hypothesispytest") and not config.getoption("--hypothesis-profile"):
+        from hypothesis import HealthCheck, settings
+
+        settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+        settings.load_profile("patient")
 
 
 class ErrorLog(logging.Handler):
