@@ -26,11 +26,16 @@ async def read(name: str) -> JSONResponse:
 
 @app.get("/items")
 async def page(limit: int = 100) -> JSONResponse:
-    """The first documents."""
+    """The first documents, with all that mongo-svc shows of them."""
     found = await database.items.find({"name": {"$type": "string"}}).sort("_id", 1).limit(limit).to_list()
-    return JSONResponse(
-        {"documents": [{key: item[key] for key in ("name", "content", "revision")} for item in found]}
-    )
+    return JSONResponse({"documents": [_shown(item) for item in found]})
+
+
+def _shown(item: dict[str, Any]) -> dict[str, Any]:
+    shown = {key: item[key] for key in ("name", "content", "revision")}
+    for key in ("created", "updated"):
+        shown[key] = f"{item[key].isoformat()[:23]}Z"
+    return shown
 
 
 @app.post("/bulk")

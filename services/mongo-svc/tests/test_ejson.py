@@ -7,12 +7,13 @@ import math
 from datetime import UTC, datetime
 from typing import Any
 
-from bson import Binary, Code, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
+import pytest
+from bson import Binary, Code, DatetimeMS, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mongo_svc.ejson import from_ejson, from_milliseconds, parse_ejson
-from mongo_svc.rendering import canonical, plain, relaxed
+from mongo_svc.rendering import canonical, iso_date, plain, relaxed, shown_date
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 SCALARS: st.SearchStrategy[Any] = st.one_of(
@@ -80,6 +81,36 @@ def test_dates() -> None:
         b'{"$date":{"$numberLong":"4611686018427387904"}}'
     )
     assert plain(from_ejson({"$date": "0099-01-01T00:00:00Z"})) == b'"0099-01-01T00:00:00Z"'
+
+
+@given(INT64)
+def test_a_date_is_shown_the_same_whatever_holds_it(milliseconds: int) -> None:
+    value = from_milliseconds(milliseconds)
+    shown = iso_date(DatetimeMS(milliseconds))
+    assert iso_date(value) == shown
+    if isinstance(value, datetime):
+        naive = value.replace(tzinfo=None)
+        assert shown_date(naive) == iso_date(naive) == shown
+        assert relaxed(naive) == relaxed(value)
+        assert canonical(naive) == canonical(value)
+    else:
+        assert shown == str(milliseconds)
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "shown"),
+    [
+        (0, "1970-01-01T00:00:00Z"),
+        (-1, "1969-12-31T23:59:59.999Z"),
+        (1715065689120, "2024-05-07T07:08:09.120Z"),
+        (-62135596800000, "0001-01-01T00:00:00Z"),
+        (-62135596800001, "-62135596800001"),
+        (253402300799999, "9999-12-31T23:59:59.999Z"),
+        (253402300800000, "253402300800000"),
+    ],
+)
+def test_dates_as_text(milliseconds: int, shown: str) -> None:
+    assert iso_date(from_milliseconds(milliseconds)) == shown
 
 
 def test_the_older_forms() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import UTC, datetime
 from typing import Any
 
@@ -308,3 +309,17 @@ async def test_a_link_keeps_arguments_that_mean_nothing_here(svc: TestedService)
     assert answer.status_code == 200
     assert "limit=1&x=%FF&%C3%BC=%00&after=" in answer.headers["link"]
     assert (await svc.client.get(answer.links["next"]["url"])).json()["documents"][0]["name"] == "b"
+
+
+async def test_numbers_that_are_no_json_on_a_page(svc: TestedService, mongo_database: str) -> None:
+    with MongoClient[dict[str, Any]](mongo_database) as client:
+        things = client.get_default_database().things
+        things.insert_many(
+            {"name": name, "content": content} for name, content in [("a", [math.nan, None]), ("b", -0.0)]
+        )
+    answer = await svc.client.get("/v1/things", params={"limit": "1", "count": "exact"})
+    assert answer.headers["content-type"] == "application/json"
+    found = {"name": "a", "content": [{"$numberDouble": "NaN"}, None]}
+    assert answer.json() == {"documents": [found], "next": answer.json()["next"], "count": 2}
+    answer = await svc.client.get(answer.links["next"]["url"])
+    assert answer.text == '{"documents":[{"name":"b","content":-0.0}],"next":null,"count":2}'

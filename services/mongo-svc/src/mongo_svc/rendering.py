@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import math
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -56,22 +56,25 @@ def iso_date(value: datetime | DatetimeMS) -> str:
 
     Milliseconds since 1970 as a number for what is not in the years 1 to 9999.
     """
-    seconds, milliseconds = divmod(_milliseconds(value), 1000)
-    try:
-        text = _iso_second(seconds)
-    except OverflowError:
-        return str(seconds * 1000 + milliseconds)
-    return f"{text}.{milliseconds:03}Z" if milliseconds else f"{text}Z"
+    if isinstance(value, DatetimeMS):
+        milliseconds = int(value)
+        try:
+            value = _EPOCH + timedelta(milliseconds=milliseconds)
+        except OverflowError:
+            return str(milliseconds)
+    return _iso(value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value)
 
 
 def shown_date(value: Any) -> Any:
     """A date as ``iso_date``; what else somebody's program has stored in its place stays what it is."""
+    if type(value) is datetime and value.tzinfo is None:
+        return _iso(value)  # nearly all
     return iso_date(value) if isinstance(value, (datetime, DatetimeMS)) else value
 
 
-@lru_cache(maxsize=4096)
-def _iso_second(seconds: int) -> str:
-    return (_EPOCH + timedelta(seconds=seconds)).isoformat()
+@lru_cache(maxsize=4096)  # most documents have the same date twice, and many came in one import
+def _iso(moment: datetime) -> str:
+    return f"{moment.isoformat()[:23]}Z"  # what is behind the milliseconds, which are left out when zero
 
 
 def _plain(value: Any) -> Any:

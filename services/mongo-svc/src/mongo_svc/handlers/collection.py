@@ -96,7 +96,8 @@ class CollectionHandler(MongoHandler):
             raise BadRequest("count is exact, estimated or none.")
         wanted = asked(self, collection)
         found = await self.state.queries.page(next_page(self, wanted), limit + 1)
-        answer: dict[str, Any] = {"documents": [rendered(stored) for stored in found[:limit]], "next": None}
+        documents = relaxed([rendered(stored) for stored in found[:limit]])
+        answer: dict[str, Any] = {"documents": orjson.Fragment(documents), "next": None}
         if len(found) > limit:
             answer["next"] = cursor_after(self, wanted, found[:limit])
             self.set_header("Link", f'<{self._next_address(answer["next"])}>; rel="next"')
@@ -106,8 +107,7 @@ class CollectionHandler(MongoHandler):
             if self.query("filter") is not None:
                 raise BadRequest("Only a whole collection can be estimated; ask for count=exact.")
             answer["count"] = await self.state.queries.estimate(collection)
-        self.set_header("Content-Type", JSON)
-        self.write(relaxed(answer))
+        self.write_json(answer)
 
     async def _export(self, collection: str) -> None:
         query = next_page(self, asked(self, collection))

@@ -72,6 +72,16 @@ def reading(handler: MongoHandler) -> Reading:
 
 def rendered(stored: dict[str, Any]) -> dict[str, Any]:
     """A stored document as it is listed and exported."""
+    try:
+        return {
+            "name": stored["name"],
+            "content": stored["content"],
+            "revision": stored["revision"],
+            "created": shown_date(stored["created"]),
+            "updated": shown_date(stored["updated"]),
+        }
+    except KeyError:  # only some fields were asked for, or another program has stored it
+        pass
     item: dict[str, Any] = {key: stored[key] for key in ("name", "content", "revision") if key in stored}
     for key in ("created", "updated"):
         if key in stored:

@@ -50,7 +50,7 @@ class NamedReads:
         self._queues: dict[tuple[str, Reading], Queue] = {}
 
     async def read(self, collection: str, name: str, reading: Reading) -> Stored | None:
-        """The stored document with this name, None where there is none. Dates in it are DatetimeMS.
+        """The stored document with this name, None where there is none. Dates in it are naive and in UTC.
 
         Who asks for the same name at the same time may get the same object, which must not be changed.
         """
