@@ -126,9 +126,113 @@ async def test_a_cluster(cluster: TestedService, nodes: list[Server]) -> None:
                 assert json.loads((await record.next()).data)["value"] == key
 
 
+def _holder(nodes: list[Server], key: bytes) -> Server:
+    slot = slot_of(key)
+    return next(node for node, (first, last) in zip(nodes, SHARES, strict=True) if first <= slot <= last)
+
+
+async def _move(nodes: list[Server], *keys: str) -> Server:
+    """Give the slot of keys, and those of them that are there, to another node."""
+    slot = slot_of(keys[0].encode())
+    source = _holder(nodes, keys[0].encode())
+    target = next(node for node in nodes if node is not source)
+    async with Redis.from_url(source.url) as old, Redis.from_url(target.url) as new:
+        ids = {raw: await raw.execute_command("CLUSTER", "MYID") for raw in (old, new)}  # type: ignore[no-untyped-call]
+        for raw, state, other in ((new, "IMPORTING", ids[old]), (old, "MIGRATING", ids[new])):
+            await raw.execute_command("CLUSTER", "SETSLOT", slot, state, other)  # type: ignore[no-untyped-call]
+        await old.migrate("127.0.0.1", target.port, list(keys), 0, 5000)
+        for raw in (new, old):
+            await raw.execute_command("CLUSTER", "SETSLOT", slot, "NODE", ids[new])  # type: ignore[no-untyped-call]
+    return target
+
+
+async def test_a_pipeline_keeps_its_order(cluster: TestedService) -> None:
+    """Also around commands whose keys only a server can tell, and around those for every server."""
+    steps: list[tuple[list[object], object]] = [
+        (["ZADD", "{z}1", 1, "a"], 1),
+        (["ZUNIONSTORE", "{z}2", 1, "{z}1"], 1),
+        (["ZRANGE", "{z}2", 0, -1], ["a"]),
+        (["XADD", "log", "1-1", "n", 1], "1-1"),
+        (["XREAD", "STREAMS", "log", "0"], [["log", [["1-1", ["n", "1"]]]]]),
+        (["DEL", "log"], 1),
+        (["SET", "a", 1], "OK"),
+        (["DBSIZE"], 3),
+        (["FLUSHALL"], "OK"),
+        (["SET", "b", 2], "OK"),
+        (["KEYS", "*"], ["b"]),
+        (["GET", "b"], "2"),
+    ]
+    answer = await cluster.client.post("/pipeline", json=[command for command, _ in steps])
+    assert answer.json() == [{"result": result} for _, result in steps]
+
+
+async def test_a_script_cannot_send_the_service_elsewhere(cluster: TestedService) -> None:
+    """Who is connected to gets the password."""
+    visitors: list[bytes] = []
+
+    async def visited(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        visitors.append(await reader.read(100))
+        writer.close()
+
+    async with asyncio.timeout(60), await asyncio.start_server(visited, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        for error in (f"MOVED 1 127.0.0.1:{port}", f"ASK 1 :{port}", "MOVED x", "ASK 1 127.0.0.1:99999"):
+            script = ["EVAL_RO", f"return redis.error_reply('{error}')", 0]
+            assert await _run(cluster, *script) == error
+            batch = (await cluster.client.post("/pipeline", json=[script, ["PING"]])).json()
+            assert batch == [{"error": error}, {"result": "PONG"}]
+            assert (await cluster.client.post("/multi-exec", json=[script])).json() == [{"error": error}]
+    assert visitors == []
+
+
+async def test_waiting_at_a_slot_that_moved(cluster: TestedService, nodes: list[Server]) -> None:
+    assert await _run(cluster, "BLPOP", "queue", 0.01) is None
+    await _move(nodes, "queue")
+    assert await _run(cluster, "BLPOP", "queue", 0.01) is None
+
+
+async def test_what_is_watched_may_move(cluster: TestedService, nodes: list[Server]) -> None:
+    svc = cluster
+    assert await _run(svc, "SET", "watched", "1") == "OK"
+    assert await _run(svc, "XADD", "{watched}log", "1-0", "n", 1) == "1-0"
+    async with (
+        asyncio.timeout(60),
+        listening(svc.client, "/v1/records/watched") as record,
+        listening(svc.client, "/v1/streams/%7Bwatched%7Dlog?after=0-0") as stream,
+    ):
+        assert json.loads((await record.next()).data)["value"] == "1"
+        assert (await stream.next()).id == "1-0"
+        target = await _move(nodes, "watched", "{watched}log")
+        async with Redis.from_url(target.url) as new:
+            await new.set("watched", "2")
+            await new.xadd("{watched}log", {"n": 2}, id="2-0")
+            while (state := json.loads((await record.next()).data)) != {**state, "value": "2"}:
+                assert state["exists"], "a server that does not hold the key does not know that it is gone"
+            assert (await stream.next()).id == "2-0"
+
+
+async def test_a_node_that_dies_holds_nobody_else_up(cluster: TestedService, nodes: list[Server]) -> None:
+    for key in KEYS:
+        assert await _run(cluster, "SET", key, key) == "OK"
+    dead = _holder(nodes, b"a")
+    dead.kill()
+    async with asyncio.timeout(60):
+        for _ in range(3):
+            for key in KEYS:
+                answer = await cluster.client.get(f"/v1/records/{key}")
+                if _holder(nodes, key.encode()) is dead:
+                    assert answer.status_code == 503
+                elif answer.status_code != 200:  # a cluster that misses a part refuses everything
+                    assert "CLUSTERDOWN" in answer.text
+        await asyncio.to_thread(dead.start)
+        for key in KEYS:
+            while (await cluster.client.get(f"/v1/records/{key}")).status_code != 200:
+                await asyncio.sleep(0.05)
+
+
 async def test_slots_that_move(cluster: TestedService, nodes: list[Server]) -> None:
     svc, slot = cluster, slot_of(b"moving")
-    source = next(node for node, (first, last) in zip(nodes, SHARES, strict=True) if first <= slot <= last)
+    source = _holder(nodes, b"moving")
     target = next(node for node in nodes if node is not source)
     async with asyncio.timeout(60), Redis.from_url(source.url) as old, Redis.from_url(target.url) as new:
         assert await _run(svc, "SET", "moving", "1") == "OK"

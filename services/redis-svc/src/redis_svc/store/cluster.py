@@ -25,8 +25,9 @@ from .cluster_plan import (
     scan_cursor,
     scan_position,
     slot_of,
+    walks_everything,
 )
-from .node import LaneName, Limits, Node
+from .node import LaneName, Limits, Node, looked_at
 from .topology import run_transaction
 from .wire import Wire
 
@@ -55,15 +56,8 @@ class Cluster:
         """One reply for each command, in order. Commands for different servers run side by side."""
         if len(commands) == 1:
             return [await self._one(commands[0], lane)]
-        await self._learn()
+        nodes = await self._nodes_for(commands)
         shares: dict[Node, list[int]] = {}
-        alone: list[int] = []
-        for place, command in enumerate(commands):
-            node = self._obvious_node(command)
-            if node is None:
-                alone.append(place)
-            else:
-                shares.setdefault(node, []).append(place)
         replies: list[Reply] = [None] * len(commands)
 
         async def share(node: Node, places: list[int]) -> None:
@@ -73,9 +67,15 @@ class Cluster:
                     reply if redirect(reply) is None else await self._follow(commands[place], reply, lane)
                 )
 
-        await asyncio.gather(*(share(node, places) for node, places in shares.items()))
-        for place in alone:
+        for place, node in enumerate(nodes):
+            if node is not None:
+                shares.setdefault(node, []).append(place)
+                continue
+            # It concerns every server, so it comes behind what is before it and before what is behind it
+            await asyncio.gather(*(share(node, places) for node, places in shares.items()))
+            shares.clear()
             replies[place] = await self._one(commands[place], lane)
+        await asyncio.gather(*(share(node, places) for node, places in shares.items()))
         return replies
 
     async def transaction(self, commands: Sequence[Command], lane: LaneName) -> list[Reply] | ServerError:
@@ -94,16 +94,20 @@ class Cluster:
             if not isinstance(outcome, ServerError) or outcome.code != "MOVED":
                 break
             self._stale = True  # nothing of it was run there
-            await self._learn()
+            await self._learn_again()
         return outcome
 
     async def dedicated(self, command: Command, *, patience: float = 0) -> Wire:
         """A connection of the caller's own to the server that ``command`` belongs to."""
+        keys = await self._keys(command)
+        if keys:  # a server that holds the key no longer says so, and then the map is read again
+            await self._one((b"EXISTS", keys[0]), "quick")
+            await self._learn_again()
         return await (await self._node_for(command)).dedicated(patience=patience)
 
     async def node_of(self, key: bytes) -> Node:
         """The server that holds a key."""
-        await self._learn()
+        await self._learn_again()
         return self._slots[slot_of(key)]
 
     async def primaries(self) -> Sequence[Node]:
@@ -113,6 +117,8 @@ class Cluster:
 
     async def close(self) -> None:
         """Close every shared connection."""
+        if self._learning is not None:
+            self._learning.cancel()
         for node in self._nodes.values():
             await node.close()
 
@@ -122,10 +128,11 @@ class Cluster:
         await self._learn()
         assert self._table is not None
         info = self._table.find(command)
-        if info is not None and goes_everywhere(info):
+        if goes_everywhere(info):
+            assert info is not None
             found = await asyncio.gather(*(self._ask(node, [command], lane) for node in self._primaries))
             return combined(info, [replies[0] for replies in found])
-        if info is not None and info.name == "scan" and len(command) > 1:
+        if walks_everything(info) and len(command) > 1:
             return await self._scan(command, lane)
         (reply,) = await self._ask(await self._node_for(command), [command], lane)
         return reply if redirect(reply) is None else await self._follow(command, reply, lane)
@@ -137,13 +144,23 @@ class Cluster:
             if found is None:
                 break
             kind, host, port = found
-            node = self._node(Endpoint(host or self._address.endpoints[0].host, port))
+            endpoint = Endpoint(host or self._address.endpoints[0].host, port)
+            if lane == "scripts" and not await self._is_member(endpoint):
+                break
+            node = self._node(endpoint)
             if kind == "MOVED":
                 self._stale = True
                 (reply,) = await self._ask(node, [command], lane)
             else:
                 _, reply = await self._ask(node, [(b"ASKING",), command], lane)
         return reply
+
+    async def _is_member(self, endpoint: Endpoint) -> bool:
+        """Whether the cluster knows a server: scripts can name any, and it would be told the password."""
+        if endpoint not in self._nodes:
+            self._stale = True
+            await self._learn_again()
+        return endpoint in self._nodes
 
     async def _scan(self, command: Command, lane: LaneName) -> Reply:
         position = scan_position(command[1], len(self._primaries))
@@ -164,27 +181,38 @@ class Cluster:
 
     # -- which server ---------------------------------------------------------------------------------
 
-    def _obvious_node(self, command: Command) -> Node | None:
-        """The server of a command, where it can be told without asking; None for special cases."""
+    async def _nodes_for(self, commands: Sequence[Command]) -> list[Node | None]:
+        """The server of each command; None for what concerns every server."""
+        keys = await self._keys_of(commands)
         assert self._table is not None
-        info = self._table.find(command)
-        keys = known_keys(info, command)
-        if keys is None or goes_everywhere(info) or (info is not None and info.name == "scan"):
-            return None
-        return self._slots[slot_of(keys[0])] if keys else self._primaries[0]
+        infos = map(self._table.find, commands)
+        return [
+            None if goes_everywhere(info) or walks_everything(info) else self._holder(found)
+            for info, found in zip(infos, keys, strict=True)
+        ]
 
     async def _node_for(self, command: Command) -> Node:
-        keys = await self._keys(command)
+        return self._holder(await self._keys(command))
+
+    def _holder(self, keys: Sequence[bytes]) -> Node:
         return self._slots[slot_of(keys[0])] if keys else self._primaries[0]
 
     async def _keys(self, command: Command) -> list[bytes]:
+        (keys,) = await self._keys_of([command])
+        return keys
+
+    async def _keys_of(self, commands: Sequence[Command]) -> list[list[bytes]]:
+        """The keys of each command; those that only a server can tell are asked for together."""
         await self._learn()
         assert self._table is not None
-        keys = known_keys(self._table.find(command), command)
-        if keys is None:
-            (reply,) = await self._ask(self._primaries[0], [(b"COMMAND", b"GETKEYS", *command)], "guarded")
-            keys = [key for key in reply if isinstance(key, bytes)] if isinstance(reply, list) else []
-        return keys
+        known = [known_keys(self._table.find(command), command) for command in commands]
+        questions = [
+            (b"COMMAND", b"GETKEYS", *command)
+            for command, keys in zip(commands, known, strict=True)
+            if keys is None
+        ]
+        told = iter(await self._ask(self._primaries[0], questions, "guarded") if questions else ())
+        return [_key_list(next(told)) if keys is None else keys for keys in known]
 
     def _node(self, endpoint: Endpoint) -> Node:
         if endpoint not in self._nodes:
@@ -192,23 +220,47 @@ class Cluster:
             async def locate() -> Endpoint:
                 return endpoint
 
-            self._nodes[endpoint] = Node(locate, self._address.login, self._limits)
+            self._nodes[endpoint] = Node(
+                locate, self._address.login, self._limits, unreachable=self._doubt_the_map
+            )
         return self._nodes[endpoint]
 
     # -- the map of slots -----------------------------------------------------------------------------
 
+    def _doubt_the_map(self) -> None:
+        self._stale = True
+
     async def _learn(self) -> None:
-        """Make sure that the map of slots is there; everybody waits for the same attempt."""
+        """Make sure that there is a map of slots. One that may be outdated serves while it is read again:
+
+        a server that does not answer must not hold up what others have.
+        """
+        if self._slots and self._stale:
+            self._start_learning()
+        elif not self._slots:
+            await self._learn_again()
+
+    async def _learn_again(self) -> None:
+        """Make sure that the map of slots is up to date; everybody waits for the same attempt."""
         if not self._stale:
             return
+        learning = self._start_learning()
+        try:
+            async with asyncio.timeout(self._limits.timeout):  # it may have to ask several that do not answer
+                await asyncio.shield(learning)
+        except TimeoutError as error:
+            raise StoreUnavailable("redis", "No node of the cluster answers.") from error
+
+    def _start_learning(self) -> asyncio.Task[None]:
         if self._learning is None or self._learning.done():
             self._learning = asyncio.create_task(self._learn_from_anyone())
-            self._learning.add_done_callback(lambda task: task.cancelled() or task.exception())
-        await asyncio.shield(self._learning)
+            self._learning.add_done_callback(looked_at)
+        return self._learning
 
     async def _learn_from_anyone(self) -> None:
-        known = [*self._nodes, *self._address.endpoints]
-        for endpoint in dict.fromkeys(known):
+        # Those of the last map first: others that were known once may be gone for good
+        in_use = [endpoint for endpoint, node in self._nodes.items() if node in self._primaries]
+        for endpoint in dict.fromkeys((*in_use, *self._address.endpoints, *self._nodes)):
             try:
                 async with asyncio.timeout(self._limits.timeout):
                     slots, table = await self._node(endpoint).request(
@@ -240,3 +292,7 @@ class Cluster:
             raise StoreUnavailable("redis", "The cluster does not cover every slot.")
         self._slots = complete
         self._primaries = list(dict.fromkeys(complete))
+
+
+def _key_list(reply: Reply) -> list[bytes]:
+    return [key for key in reply if isinstance(key, bytes)] if isinstance(reply, list) else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from redis.crc import key_slot
@@ -12,6 +13,7 @@ from ..replies import Command, Reply, ServerError
 SLOTS = 16384
 CROSS_SLOT = "CROSSSLOT Keys in request don't hash to the same slot"
 
+_REDIRECT = re.compile(r"(MOVED|ASK) [0-9]+ (\S*):([0-9]{1,5})")
 _COUNTED_KEYS = frozenset((b"EVAL", b"EVALSHA", b"EVAL_RO", b"EVALSHA_RO", b"FCALL", b"FCALL_RO"))
 
 
@@ -33,6 +35,11 @@ def known_keys(info: CommandInfo | None, command: Command) -> list[bytes] | None
 def goes_everywhere(info: CommandInfo | None) -> bool:
     """Whether the command concerns every primary of a cluster (FLUSHALL, DBSIZE, SCRIPT LOAD, KEYS …)."""
     return info is not None and info.tip("request_policy") in ("all_shards", "all_nodes")
+
+
+def walks_everything(info: CommandInfo | None) -> bool:
+    """Whether the command is a SCAN, which goes from one primary of a cluster to the next."""
+    return info is not None and info.name == "scan"
 
 
 def combined(info: CommandInfo, replies: Sequence[Reply]) -> Reply:
@@ -58,10 +65,8 @@ def combined(info: CommandInfo, replies: Sequence[Reply]) -> Reply:
 
 def redirect(reply: Reply) -> tuple[str, str, int] | None:
     """``MOVED 3999 10.0.0.1:6381`` → kind, host (empty: as before) and port; None for other replies."""
-    if not isinstance(reply, ServerError) or reply.code not in ("MOVED", "ASK"):
-        return None
-    host, _, port = reply.message.split(" ")[2].rpartition(":")
-    return reply.code, host.strip("[]"), int(port)
+    found = _REDIRECT.fullmatch(reply.message) if isinstance(reply, ServerError) else None
+    return None if found is None else (found[1], found[2].strip("[]"), int(found[3]))
 
 
 def scan_position(cursor: bytes, nodes: int) -> tuple[int, bytes] | None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from svc_common import StoreUnavailable
 
@@ -47,10 +47,22 @@ Check = Callable[[Wire], Awaitable[None]]
 
 
 class Node:
-    """A server and the connections to it. Raises StoreUnavailable when it cannot be reached."""
+    """A server and the connections to it. Raises StoreUnavailable when it cannot be reached.
 
-    def __init__(self, locate: Locate, login: Login, limits: Limits, *, check: Check | None = None) -> None:
+    ``unreachable`` is called whenever a connection to it could not be made.
+    """
+
+    def __init__(
+        self,
+        locate: Locate,
+        login: Login,
+        limits: Limits,
+        *,
+        check: Check | None = None,
+        unreachable: Callable[[], None] | None = None,
+    ) -> None:
         self._check = check
+        self._unreachable = unreachable
         self._locate = locate
         self._login = login
         self._limits = limits
@@ -87,16 +99,7 @@ class Node:
 
     async def dedicated(self, *, patience: float = 0) -> Wire:
         """A connection for one caller, who closes it. ``patience`` 0 waits for replies without end."""
-        endpoint = await self._locate()
-        wire = await open_wire(
-            endpoint,
-            self._login,
-            timeout=self._limits.timeout,
-            max_reply=self._limits.max_reply,
-            patience=patience,
-        )
-        await self._checked(wire)
-        return wire
+        return await self._made(patience)
 
     def drop(self) -> None:
         """Give the shared connections up: the server is not the right one any more."""
@@ -110,21 +113,33 @@ class Node:
 
     async def _open(self) -> Wire:
         async with asyncio.timeout(self._limits.timeout):
-            endpoint = await self._locate()
-            wire = await open_wire(
-                endpoint, self._login, timeout=self._limits.timeout, max_reply=self._limits.max_reply
-            )
-            await self._checked(wire)
+            wire = await self._made(self._limits.timeout)
         self.connects += 1
         return wire
 
-    async def _checked(self, wire: Wire) -> None:
-        if self._check is not None:
-            try:
-                await self._check(wire)
-            except BaseException:
-                wire.close()
-                raise
+    async def _made(self, patience: float) -> Wire:
+        timeout, most = self._limits.timeout, self._limits.max_reply
+        try:
+            endpoint = await self._locate()
+            wire = await open_wire(endpoint, self._login, timeout=timeout, max_reply=most, patience=patience)
+            if self._check is not None:
+                await self._checked(self._check, wire)
+        except StoreUnavailable:
+            if self._unreachable is not None:
+                self._unreachable()
+            raise
+        return wire
+
+    async def _checked(self, check: Check, wire: Wire) -> None:
+        try:
+            async with asyncio.timeout(self._limits.timeout):
+                await check(wire)
+        except TimeoutError as error:
+            wire.close()
+            raise StoreUnavailable("redis") from error
+        except BaseException:
+            wire.close()
+            raise
 
 
 class _Lane:
@@ -138,7 +153,7 @@ class _Lane:
     async def connected(self) -> Wire:
         if self._attempt is None:
             self._attempt = asyncio.create_task(self._connect())
-            self._attempt.add_done_callback(_looked_at)
+            self._attempt.add_done_callback(looked_at)
         return await asyncio.shield(self._attempt)
 
     async def _connect(self) -> Wire:
@@ -170,7 +185,7 @@ def _holds_line_end(commands: Sequence[Command]) -> bool:
     return False
 
 
-def _looked_at(attempt: asyncio.Task[Wire]) -> None:
-    # Everybody who waited for the attempt may have left before it failed
+def looked_at(attempt: asyncio.Task[Any]) -> None:
+    """For shared attempts, since everybody who waited for one may have left before it failed."""
     if not attempt.cancelled():
         attempt.exception()

@@ -1,12 +1,14 @@
 """One server out of several, which one being for sentinels to say.
 
 Before each attempt to connect a sentinel is asked where the primary is, and the server that is found must say
-itself that it is one. When a connected server turns out to be a replica (it answers READONLY), its
-connections are given up, so that the next command finds the new primary.
+itself that it is one. When a connected server turns out to be a replica (it answers READONLY, and says
+that it is one when it is asked: scripts can answer anything), its connections are given up, so that the next
+command finds the new primary.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 from svc_common import StoreUnavailable
@@ -30,18 +32,22 @@ class Sentinel(Single):
 
     async def request(self, commands: Sequence[Command], lane: LaneName = "quick") -> list[Reply]:
         """One reply for each command, in order."""
-        return self._checked(await super().request(commands, lane))
+        replies = await super().request(commands, lane)
+        await self._learn_from(replies)
+        return replies
 
     async def transaction(self, commands: Sequence[Command], lane: LaneName) -> list[Reply] | ServerError:
         """Run commands atomically."""
         outcome = await super().transaction(commands, lane)
-        self._checked([outcome] if isinstance(outcome, ServerError) else outcome)
+        await self._learn_from([outcome] if isinstance(outcome, ServerError) else outcome)
         return outcome
 
-    def _checked(self, replies: list[Reply]) -> list[Reply]:
+    async def _learn_from(self, replies: Sequence[Reply]) -> None:
         if any(isinstance(reply, ServerError) and reply.code == "READONLY" for reply in replies):
-            self._node.drop()
-        return replies
+            with contextlib.suppress(StoreUnavailable):  # then it is given up already
+                (role,) = await self._node.request([(b"ROLE",)])
+                if not _is_primary(role):
+                    self._node.drop()
 
     async def _locate(self) -> Endpoint:
         """Where the first sentinel that answers says the primary is."""
@@ -83,5 +89,9 @@ async def be_primary(wire: Wire) -> None:
         (reply,) = await wire.request([(b"ROLE",)])
     except ConnectionLost as error:
         raise StoreUnavailable("redis") from error
-    if not isinstance(reply, list) or reply[0] != b"master":
+    if not _is_primary(reply):
         raise StoreUnavailable("redis", "The store redis is changing its primary; try again soon.")
+
+
+def _is_primary(role: Reply) -> bool:
+    return isinstance(role, list) and role[0] == b"master"

@@ -15,7 +15,7 @@ from ..replies import Command, ConnectionLost, Reply, ServerError, raised
 from ..script_flags import ScriptFlags
 from ..settings import RedisSettings
 from .hub import Hub
-from .node import LaneName, Limits
+from .node import LaneName, Limits, looked_at
 from .open import open_topology
 from .records import RecordStore
 from .topology import Topology
@@ -44,6 +44,7 @@ class Store:
         self.scripts = ScriptFlags()
         self._table: CommandTable | None = None
         self._table_of = -1
+        self._reading: asyncio.Task[CommandTable] | None = None
 
     async def close(self) -> None:
         """Close every connection that is shared."""
@@ -58,13 +59,19 @@ class Store:
         raised(reply)
 
     async def commands(self) -> CommandTable:
-        """What the server says about its commands; asked again after a reconnect."""
+        """What the server says about its commands; asked again after a reconnect, once for everybody."""
+        if self._table is not None and self._table_of == self.topology.connects:
+            return self._table
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._read_commands())
+            self._reading.add_done_callback(looked_at)
+        return await asyncio.shield(self._reading)
+
+    async def _read_commands(self) -> CommandTable:
         connects = self.topology.connects
-        if self._table is None or self._table_of != connects:
-            with observe_store("redis", "command"):
-                (reply,) = await self.topology.request([(b"COMMAND",)], "bulk")
-            self._table = parse_command_table(raised(reply))
-            self._table_of = connects
+        with observe_store("redis", "command"):
+            (reply,) = await self.topology.request([(b"COMMAND",)], "bulk")
+        self._table, self._table_of = parse_command_table(raised(reply)), connects
         return self._table
 
     async def execute(self, command: Command, info: CommandInfo) -> Reply:
@@ -111,9 +118,7 @@ class Store:
                     async with asyncio.timeout(self._block_seconds + self._patience):
                         (reply,) = await wire.request([capped(command, self._block_seconds)])
                 return _available(reply)
-            except TimeoutError:
-                return None
-            except ConnectionLost as error:
+            except (TimeoutError, ConnectionLost) as error:  # something may have been taken out or not
                 raise StoreUnavailable("redis") from error
             finally:
                 wire.close()

@@ -9,6 +9,7 @@ to a key, it is read once for each change.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
@@ -25,6 +26,8 @@ _INVALIDATE = b"__redis__:invalidate"
 Ask: TypeAlias = Callable[[Sequence[Command]], Awaitable[list[Reply]]]
 """Reads with commands whose keys the server then remembers."""
 
+_AGAIN_SECONDS = 1.0
+
 
 class Topic(ABC):
     """Something that is derived from keys and read again when they change."""
@@ -33,6 +36,9 @@ class Topic(ABC):
         self.keys = tuple(keys)
         self.ready = asyncio.Event()
         self.dirty = False
+        self.trouble: StoreUnavailable | None = None
+        """Why it could not be read the last time."""
+        self.tracker: Tracker | None = None
         self.task: asyncio.Task[None] | None = None
 
     @abstractmethod
@@ -40,20 +46,26 @@ class Topic(ABC):
         """Read what there is now and tell the listeners. May raise StoreUnavailable; it is called again."""
 
 
-class Tracker:
-    """The watched keys of one server."""
+Home: TypeAlias = "Callable[[Sequence[Topic]], Awaitable[list[Tracker]]]"
+"""The trackers of the servers that hold topics now."""
 
-    def __init__(self, node: Node) -> None:
+
+class Tracker:
+    """The watched keys of one server. Keys that move to another one are handed over to that one's tracker."""
+
+    def __init__(self, node: Node, home: Home) -> None:
         self._node = node
+        self._home = home
         self._topics: dict[bytes, set[Topic]] = {}
         self._reader: Wire | None = None
         self._task: asyncio.Task[None] | None = None
 
     def add(self, topic: Topic) -> None:
         """Read a topic now and whenever its keys change."""
+        topic.tracker = self
         for key in topic.keys:
             self._topics.setdefault(key, set()).add(topic)
-        if self._task is None:
+        if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._keep_connected())
         elif self._reader is not None:
             self._touch(topic)
@@ -65,8 +77,9 @@ class Tracker:
             topics.discard(topic)
             if not topics:
                 self._topics.pop(key, None)
-        if topic.task is not None:
+        if topic.task is not None and topic.task is not asyncio.current_task():
             topic.task.cancel()
+        topic.task = None
 
     async def close(self) -> None:
         """Give the connections up."""
@@ -78,8 +91,11 @@ class Tracker:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _keep_connected(self) -> None:
-        while True:
-            listening, reader = await made(self._connect)
+        while self._topics:
+            made_ = await made(self._connect)
+            if made_ is None:
+                return
+            listening, reader = made_
             try:
                 self._reader = reader
                 for topic in self._all():
@@ -94,10 +110,15 @@ class Tracker:
                 listening.close()
                 reader.close()
 
-    async def _connect(self) -> tuple[Wire, Wire]:
+    async def _connect(self) -> tuple[Wire, Wire] | None:
+        """The two connections; None when there is nothing left to watch here."""
+        await self._hand_over(self._all())
+        if not self._topics:
+            return None
         listening = await self._node.dedicated()
         try:
-            (number,) = await listening.request([(b"CLIENT", b"ID")])
+            async with asyncio.timeout(self._node.timeout):
+                (number,) = await listening.request([(b"CLIENT", b"ID")])
             reader = await self._node.dedicated(patience=self._node.timeout)
             try:
                 redirect = str(raised(number)).encode()
@@ -108,7 +129,7 @@ class Tracker:
             except BaseException:
                 reader.close()
                 raise
-        except (ConnectionLost, ServerError) as error:
+        except (ConnectionLost, ServerError, TimeoutError) as error:
             listening.close()
             raise StoreUnavailable("redis") from error
         except BaseException:
@@ -140,9 +161,29 @@ class Tracker:
             topic.dirty = False
             try:
                 await topic.refresh(self._ask)
-            except StoreUnavailable:
-                return  # once the connections are there again, everything is read again
-            topic.ready.set()
+            except StoreUnavailable as error:
+                topic.trouble = error
+                if self._reader is None or self._reader.closed:
+                    return  # once the connections are there again, everything is read again
+                # The server is busy, or the keys are at another one by now
+                topic.dirty = True
+                await asyncio.sleep(_AGAIN_SECONDS)
+                with contextlib.suppress(StoreUnavailable):
+                    await self._hand_over([topic])
+                if topic.tracker is not self:
+                    return
+            else:
+                topic.trouble = None
+                topic.ready.set()
+
+    async def _hand_over(self, topics: list[Topic]) -> None:
+        """Give topics whose keys another server holds by now to that server's tracker."""
+        if topics:
+            homes = await self._home(topics)
+            for topic, tracker in zip(topics, homes, strict=True):
+                if tracker is not self and topic in self._topics.get(topic.keys[0], ()):
+                    self.remove(topic)
+                    tracker.add(topic)
 
     async def _ask(self, commands: Sequence[Command]) -> list[Reply]:
         if self._reader is None:

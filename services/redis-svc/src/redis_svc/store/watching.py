@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -42,6 +42,9 @@ class RecordTopic(Topic):
     async def refresh(self, ask: Ask) -> None:
         """Read the record."""
         values, kind = await ask([(b"MGET", *self.keys), (b"TYPE", self.keys[0])])
+        for reply in (values, kind):
+            if isinstance(reply, ServerError):
+                raise _problem(reply)
         state = _state(values, kind)
         before, self.state = self.state, state
         if self.ready.is_set() and tag_of_state(state) != tag_of_state(before):
@@ -63,18 +66,17 @@ class StreamTopic(Topic):
         """Read what is new."""
         if not self.ready.is_set():
             (newest,) = await ask([(b"XREVRANGE", self.keys[0], b"+", b"-", b"COUNT", b"1")])
-            self.problem = _problem(newest) if isinstance(newest, ServerError) else None
+            self.problem = _wrong_type(newest)
             found = [] if self.problem else entries_from(newest)
             if found:
                 self.last = found[-1].id
             return
         while True:
             (reply,) = await ask([range_command(self.keys[0], self.last, _PAGE)])
-            if isinstance(reply, ServerError):
-                self.problem = _problem(reply)
+            self.problem = _wrong_type(reply)
+            if self.problem is not None:
                 self._tell_all(self.problem)
                 return
-            self.problem = None
             entries = entries_from(reply)
             for entry in entries:
                 self._tell_all(entry)
@@ -97,8 +99,8 @@ class Watcher:
         self._timeout = timeout
         self._most = most
         self._trackers: dict[Node, Tracker] = {}
-        self._records: dict[bytes, tuple[RecordTopic, Tracker]] = {}
-        self._streams: dict[bytes, tuple[StreamTopic, Tracker]] = {}
+        self._records: dict[bytes, RecordTopic] = {}
+        self._streams: dict[bytes, StreamTopic] = {}
 
     @asynccontextmanager
     async def record(self, key: str) -> AsyncIterator[tuple[State, Listener[State]]]:
@@ -107,9 +109,9 @@ class Watcher:
         tracker = await self._tracker(name)
         if name not in self._records:
             self._make_room()
-            self._records[name] = (RecordTopic(name), tracker)
-            tracker.add(self._records[name][0])
-        topic, tracker = self._records[name]
+            self._records[name] = RecordTopic(name)
+            tracker.add(self._records[name])
+        topic = self._records[name]
         listener: Listener[State] = Listener()
         topic.listeners.add(listener)
         try:
@@ -118,7 +120,7 @@ class Watcher:
         finally:
             topic.listeners.discard(listener)
             if not topic.listeners and self._records.pop(name, None) is not None:
-                tracker.remove(topic)
+                _stop(topic)
 
     @asynccontextmanager
     async def stream(self, key: str) -> AsyncIterator[tuple[str, Listener[Entry | Problem]]]:
@@ -130,9 +132,9 @@ class Watcher:
         tracker = await self._tracker(name)
         if name not in self._streams:
             self._make_room()
-            self._streams[name] = (StreamTopic(name), tracker)
-            tracker.add(self._streams[name][0])
-        topic, tracker = self._streams[name]
+            self._streams[name] = StreamTopic(name)
+            tracker.add(self._streams[name])
+        topic = self._streams[name]
         listener: Listener[Entry | Problem] = Listener()
         topic.listeners.add(listener)
         try:
@@ -143,7 +145,7 @@ class Watcher:
         finally:
             topic.listeners.discard(listener)
             if not topic.listeners and self._streams.pop(name, None) is not None:
-                tracker.remove(topic)
+                _stop(topic)
 
     async def close(self) -> None:
         """Give the connections up."""
@@ -156,14 +158,26 @@ class Watcher:
 
     async def _tracker(self, key: bytes) -> Tracker:
         node = await self._topology.node_of(key)
-        return self._trackers.setdefault(node, Tracker(node))
+        if node not in self._trackers:
+            self._trackers[node] = Tracker(node, self._homes)
+        return self._trackers[node]
+
+    async def _homes(self, topics: Sequence[Topic]) -> list[Tracker]:
+        # Servers of a cluster that are asked for a key tell when they do not hold it any more
+        await self._topology.request([(b"EXISTS", topics[0].keys[0])])
+        return [await self._tracker(topic.keys[0]) for topic in topics]
 
     async def _until_ready(self, topic: Topic) -> None:
         try:
             async with asyncio.timeout(self._timeout):
                 await topic.ready.wait()
         except TimeoutError:
-            raise StoreUnavailable("redis") from None
+            raise topic.trouble or StoreUnavailable("redis") from None
+
+
+def _stop(topic: Topic) -> None:
+    if topic.tracker is not None:
+        topic.tracker.remove(topic)
 
 
 def tag_of_state(state: State) -> str:
@@ -194,7 +208,17 @@ def entries_from(reply: Reply) -> list[Entry]:
     return entries
 
 
-def _problem(error: ServerError) -> Problem:
+def _wrong_type(reply: Reply) -> Conflict | None:
+    """The problem of a key that holds no stream. Raises StoreUnavailable for other errors."""
+    if not isinstance(reply, ServerError):
+        return None
+    problem = _problem(reply)
+    if isinstance(problem, Conflict):
+        return problem
+    raise problem
+
+
+def _problem(error: ServerError) -> Conflict | StoreUnavailable:
     if error.code == "WRONGTYPE":
         return Conflict("The key holds another kind of value, not a stream.")
     return StoreUnavailable("redis", f"The store redis refuses the command now ({error.code}).")
