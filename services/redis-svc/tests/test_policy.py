@@ -15,7 +15,7 @@ from svc_common import Access
 @pytest.fixture
 async def table(redis_url: str) -> CommandTable:
     address = parse_address(redis_url)
-    wire = await open_wire(address.endpoints[0], address.login, timeout=5, max_reply=2**24)
+    wire = await open_wire(address.endpoints[0], address.login, timeout=30, max_reply=2**24)
     (reply,) = await wire.request([(b"COMMAND",)])
     wire.close()
     return parse_command_table(reply)
@@ -41,7 +41,7 @@ CLOSED = (
 HOLDING = (
     "SUBSCRIBE a|PSUBSCRIBE a|SSUBSCRIBE a|UNSUBSCRIBE|MONITOR|SELECT 1|MULTI|EXEC|DISCARD|WATCH a|"
     "UNWATCH|AUTH a|HELLO 3|RESET|QUIT|CLIENT REPLY OFF|CLIENT TRACKING ON|CLIENT SETNAME a|WAIT 1 1|"
-    "WAITAOF 1 1 1|READONLY|SYNC|PSYNC a 1"
+    "WAITAOF 1 1 1|READONLY|SYNC|PSYNC a 1|SCRIPT DEBUG YES|CLUSTER SYNCSLOTS a"
 )
 
 
@@ -80,6 +80,7 @@ async def test_readers(table: CommandTable) -> None:
         "EVAL x 0",
         "SCAN 0",
         "KEYS *",
+        "CLUSTERSCAN 0",
         "PUBLISH a b",
         "FLUSHALL",
         "SORT a",

@@ -71,6 +71,7 @@ async def test_nobody_changes_the_counters_through_the_api(redis_url: str) -> No
             ("GET", f"/v1/records/{counter}", b""),
             ("PUT", f"/v1/records/{counter}", b"0"),
             ("DELETE", f"/v1/records/{counter}", b""),
+            ("GET", f"/v1/streams/{counter}", b""),
             ("POST", f"/v1/streams/{counter}", b'{"a": 1}'),
         ):
             assert (await svc.client.request(method, path, content=content)).status_code == 400, method

@@ -20,9 +20,11 @@ COUNTERS = RESERVED_PREFIX.encode()
 """What the keys of the rate limits begin with. They are not for the API's callers, whom they limit."""
 
 _HARMLESS_CONNECTION = frozenset(("ping", "echo", "command"))
-_TAKES_THE_CONNECTION = frozenset(("monitor", "sync", "psync", "replconf", "client|no-evict"))
+_TAKES_THE_CONNECTION = frozenset(
+    ("monitor", "sync", "psync", "replconf", "client|no-evict", "cluster|syncslots", "script|debug")
+)
 _ALSO_REFUSED = frozenset(("migrate", "swapdb", "restore-asking"))
-_WALKS_EVERY_KEY = frozenset(("scan", "keys"))
+_WALKS_EVERY_KEY = frozenset(("scan", "keys", "clusterscan"))
 _MOST_DECISIONS = 10_000
 _INSTEAD = {
     "subscribe": "use /subscribe/CHANNEL",
@@ -51,15 +53,22 @@ class Policy:
             decision = self._decided[info, scope] = self._decide(info, scope)
             return decision
 
+    def denial(self, info: CommandInfo) -> str | None:
+        """The error where ``deny`` names the command; None where it does not."""
+        if not _named(info, self._deny):
+            return None
+        return f"NOPERM {_shown(info)} is refused by REDIS_DENY_COMMANDS"
+
     def _decide(self, info: CommandInfo, scope: Access) -> str | None:
-        name = info.name.replace("|", " ").upper()
+        name = _shown(info)
         if takes_connection(info):
             instead = _INSTEAD.get(info.name)
             return f"ERR {name} holds or changes its connection, and connections are shared here" + (
                 f"; {instead}" if instead else ""
             )
-        if _named(info, self._deny):
-            return f"NOPERM {name} is refused by REDIS_DENY_COMMANDS"
+        denial = self.denial(info)
+        if denial is not None:
+            return denial
         if "@admin" in info.categories or info.name in _ALSO_REFUSED:
             if not _named(info, self._allow):
                 return f"NOPERM {name} is not allowed here; REDIS_ALLOW_COMMANDS can allow it"
@@ -99,6 +108,10 @@ def reads_only(info: CommandInfo) -> bool:
     if info.name in _WALKS_EVERY_KEY:
         return False
     return "readonly" in info.flags or info.name.partition("|")[0] in _HARMLESS_CONNECTION
+
+
+def _shown(info: CommandInfo) -> str:
+    return info.name.replace("|", " ").upper()
 
 
 def _named(info: CommandInfo, words: frozenset[str]) -> bool:

@@ -37,7 +37,14 @@ class ReplyUnclear(BadGateway):
 
 
 class ReplyTooLarge(BadGateway):
-    """502: a single reply went over the limit of ``REDIS_MAX_REPLY_BYTES``."""
+    """502: what Redis answers to one request goes over the limit of ``REDIS_MAX_REPLY_BYTES``."""
+
+
+class ReplyTooDeep(BadGateway):
+    """502: a script answered lists in lists in lists … deeper than an answer can hold."""
+
+    def __init__(self) -> None:
+        super().__init__("The reply of Redis is nested too deeply to be passed on.")
 
 
 _NOT_NOW = frozenset(

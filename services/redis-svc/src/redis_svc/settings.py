@@ -31,7 +31,7 @@ class RedisSettings(ServiceSettings):
         "`REQUEST_TIMEOUT`.",
     )
     redis_max_reply_bytes: int = Field(
-        64 * 2**20, ge=2**20, description="Largest single reply of Redis that is passed on."
+        64 * 2**20, ge=2**20, description="Most that Redis may answer to one request; more is refused."
     )
     redis_max_pipeline: int = Field(10_000, ge=1, description="Most commands in a pipeline or transaction.")
     redis_max_subscriptions: int = Field(

@@ -37,11 +37,11 @@ async def _connected(svc: TestedService, query: str = "", **headers: str) -> Asy
     url = svc.url.replace("http", "ws", 1) + "/v1/live" + query
     connection = await websocket_connect(HTTPRequest(url, headers=headers))
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             yield Socket(connection)
     finally:
         connection.close()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while svc.context.streams:
                 await asyncio.sleep(0.01)
 
@@ -98,6 +98,13 @@ async def test_messages_that_make_no_sense(svc: TestedService, message: str) -> 
         assert await socket.hear() == {"subscribed": {"channel": "still"}}
 
 
+@pytest.mark.parametrize("kind", ["key", "stream"])
+async def test_the_services_own_keys_are_not_watched(svc: TestedService, kind: str) -> None:
+    async with _connected(svc) as socket:
+        await socket.say(subscribe={kind: "storefronts:rate:a"})
+        assert "belong to the service" in (await socket.hear())["error"]
+
+
 async def test_a_key_that_holds_no_stream(svc: TestedService, raw: Redis) -> None:
     await raw.set("plain", "1")
     async with _connected(svc) as socket:
@@ -148,7 +155,7 @@ async def test_shutdown_says_goodbye(redis_url: str) -> None:
     svc = await serving_.__aenter__()
     connection = await websocket_connect(svc.url.replace("http", "ws", 1) + "/v1/live")
     await serving_.__aexit__(None, None, None)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         assert await connection.read_message() is None
     assert connection.close_code == 1001
     connection.close()

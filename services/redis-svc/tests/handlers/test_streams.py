@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from redis_svc.app import service
 from svc_common.testing import TestedService, serving
@@ -25,18 +27,19 @@ def _state(seen: Seen) -> object:
 
 
 async def test_watching_a_record(svc: TestedService, raw: Redis) -> None:
-    async with asyncio.timeout(15), listening(svc.client, "/v1/records/a%2Fb") as reader:
+    async with asyncio.timeout(60), listening(svc.client, "/v1/records/a%2Fb") as reader:
         assert _state(await reader.next()) == {"exists": False}
         await svc.client.put("/v1/records/a%2Fb", content=b"hello", headers={"Content-Type": "text/plain"})
         seen = await reader.next()
         assert _state(seen) == {"exists": True, "content_type": "text/plain", "value": "hello"}
         assert f'"{seen.id}"' == (await svc.client.get("/v1/records/a%2Fb")).headers["ETag"]
-        await raw.set("a/b", b"\xff", px=300)
+        await raw.set("a/b", b"\xff")
         assert _state(await reader.next()) == {
             "exists": True,
             "content_type": "application/octet-stream",
             "base64": "/w==",
         }
+        await raw.pexpire("a/b", 1)
         assert _state(await reader.next()) == {"exists": False}  # it expired
         await raw.hset("a/b", "x", "1")
         assert _state(await reader.next()) == {"exists": True, "other": True}
@@ -46,7 +49,7 @@ async def test_watching_a_record(svc: TestedService, raw: Redis) -> None:
 
 async def test_a_watch_resumes(svc: TestedService) -> None:
     await svc.client.put("/v1/records/a", content=b"1")
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         async with listening(svc.client, "/v1/records/a") as reader:
             first = await reader.next()
         async with listening(svc.client, "/v1/records/a", after=first.id) as reader:
@@ -59,7 +62,7 @@ async def test_a_watch_resumes(svc: TestedService) -> None:
 
 
 async def test_channels(svc: TestedService, raw: Redis) -> None:
-    async with asyncio.timeout(15), listening(svc.client, "/v1/channels/news%2F1") as reader:
+    async with asyncio.timeout(60), listening(svc.client, "/v1/channels/news%2F1") as reader:
         assert (await reader.next()).event == "subscribed"
         answer = await svc.client.post("/v1/channels/news%2F1", content="one\ntwo")
         assert (answer.status_code, answer.json()) == (200, {"receivers": 1})
@@ -70,7 +73,7 @@ async def test_channels(svc: TestedService, raw: Redis) -> None:
 
 
 async def test_many_listeners_are_one_subscription(svc: TestedService, raw: Redis) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         before = (await raw.info("clients"))["connected_clients"]
         streams = [listening(svc.client, "/v1/channels/many") for _ in range(50)]
         readers = [await stream.__aenter__() for stream in streams]
@@ -88,7 +91,7 @@ async def test_many_listeners_are_one_subscription(svc: TestedService, raw: Redi
 
 
 async def test_a_stream_is_followed_without_loss(svc: TestedService, raw: Redis) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         for number in range(1500):
             await raw.xadd("log", {"n": number}, id=f"{number + 1}-0")
         async with listening(svc.client, "/v1/streams/log", after="3-0") as reader:
@@ -119,7 +122,7 @@ async def test_entries_written_while_it_is_followed_come_once_and_in_order(
         for number in range(600):
             await raw.xadd("log", {"n": number})
 
-    async with asyncio.timeout(30), listening(svc.client, "/v1/streams/log?after=0-0") as reader:
+    async with asyncio.timeout(60), listening(svc.client, "/v1/streams/log?after=0-0") as reader:
         writing = asyncio.create_task(write())
         seen = [json.loads((await reader.next()).data)["n"] for _ in range(600)]
         await writing
@@ -155,7 +158,7 @@ async def test_bad_input(svc: TestedService, raw: Redis) -> None:
 
 async def test_streams_survive_the_store(own_redis: OwnRedis) -> None:
     store = own_redis()
-    async with serving(service, REDIS_URL=store.url) as svc, asyncio.timeout(30):
+    async with serving(service, REDIS_URL=store.url) as svc, asyncio.timeout(60):
         await svc.client.put("/v1/records/a", content=b"1")
         async with (
             listening(svc.client, "/v1/records/a") as record,
@@ -185,7 +188,7 @@ async def test_a_slow_reader_is_cut_off_and_others_are_not(svc: TestedService, r
     address = urlsplit(svc.url)
     with socket.create_connection((address.hostname, address.port)) as slow:
         slow.sendall(b"GET /v1/channels/busy HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n")
-        async with asyncio.timeout(20), listening(svc.client, "/v1/channels/busy") as reader:
+        async with asyncio.timeout(60), listening(svc.client, "/v1/channels/busy") as reader:
             await reader.next()
             while svc.context.streams < 2:
                 await asyncio.sleep(0.01)
@@ -193,7 +196,7 @@ async def test_a_slow_reader_is_cut_off_and_others_are_not(svc: TestedService, r
             for _ in range(300):
                 await raw.publish("busy", payload)
                 assert (await reader.next()).data == payload
-        slow.settimeout(10)
+        slow.settimeout(30)
         received = await asyncio.to_thread(_read_all, slow)
         assert b"event: cut-off" in received[-200:]
 
@@ -209,7 +212,7 @@ def _read_all(sock: socket.socket) -> bytes:
 
 
 async def test_the_protocol_of_upstash(svc: TestedService, raw: Redis) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         for method in ("GET", "POST"):
             async with listening(svc.client, "/subscribe/a,b/c", method=method) as reader:
                 assert await reader.next() == Seen("message", "subscribe,a,b/c,1")
@@ -222,17 +225,73 @@ async def test_the_protocol_of_upstash(svc: TestedService, raw: Redis) -> None:
 
 
 async def test_monitor(svc: TestedService, raw: Redis) -> None:
-    async with asyncio.timeout(15), listening(svc.client, "/monitor", method="POST") as reader:
+    async with asyncio.timeout(60), listening(svc.client, "/monitor", method="POST") as reader:
         assert await reader.next() == Seen("message", "OK")
         await raw.set("watched", "1")
         while '"SET" "watched" "1"' not in (await reader.next()).data:
             pass
 
 
+async def test_monitor_of_a_busy_server(svc: TestedService, redis_url: str) -> None:
+    """Lines that come together with the OK are lines like any other."""
+
+    async def keep_busy() -> None:
+        async with Redis.from_url(redis_url) as client:
+            while True:
+                pipeline = client.pipeline(transaction=False)
+                for _ in range(200):
+                    pipeline.ping()
+                await pipeline.execute()
+
+    busy = [asyncio.create_task(keep_busy()) for _ in range(2)]
+    async with asyncio.timeout(60):
+        for _ in range(20):
+            async with listening(svc.client, "/monitor") as reader:
+                assert (await reader.next()).data == "OK"
+                assert '"PING"' in (await reader.next()).data
+    for task in busy:
+        task.cancel()
+    await asyncio.gather(*busy, return_exceptions=True)
+
+
+async def test_a_watch_that_begins_while_the_server_is_busy(own_redis: OwnRedis) -> None:
+    """A server that answers BUSY has not said that there is nothing."""
+    store = own_redis(options=["--busy-reply-threshold", "10"])
+    async with (
+        serving(service, REDIS_URL=store.url, STORE_TIMEOUT="20") as svc,
+        Redis.from_url(store.url) as raw,
+        Redis.from_url(store.url) as loop,
+        asyncio.timeout(60),
+    ):
+        await raw.set("a", "1")
+        async with listening(svc.client, "/v1/records/b") as other:  # so that the connections are there
+            await other.next()
+            running: asyncio.Future[Any] = asyncio.ensure_future(loop.eval("while true do end", 0))
+            with contextlib.suppress(ResponseError):
+                while True:  # until it answers BUSY
+                    await raw.get("a")
+            watch = asyncio.create_task(_first_state(svc, "/v1/records/a"))
+            while not await _was_refused(svc, "a"):
+                await asyncio.sleep(0.01)
+            await raw.execute_command("SCRIPT", "KILL")  # type: ignore[no-untyped-call]
+            await asyncio.gather(running, return_exceptions=True)
+            assert json.loads(await watch)["value"] == "1"
+
+
+async def _first_state(svc: TestedService, path: str) -> str:
+    async with listening(svc.client, path) as reader:
+        return (await reader.next()).data
+
+
+async def _was_refused(svc: TestedService, key: str) -> bool:
+    topic = svc.context.state.watcher._records.get(key.encode())
+    return topic is not None and topic.trouble is not None
+
+
 async def test_too_many_subscriptions(redis_url: str) -> None:
     async with (
         serving(service, REDIS_URL=redis_url, REDIS_MAX_SUBSCRIPTIONS="1") as svc,
-        asyncio.timeout(15),
+        asyncio.timeout(60),
         listening(svc.client, "/v1/channels/a") as reader,
         listening(svc.client, "/v1/channels/a") as second,
     ):
@@ -259,7 +318,7 @@ async def test_a_stream_of_a_store_that_is_down_is_refused(path: str) -> None:
 
 
 async def test_shutdown_ends_streams(redis_url: str) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         serving_ = serving(service, REDIS_URL=redis_url)
         svc = await serving_.__aenter__()
         async with listening(svc.client, "/v1/records/a") as reader:

@@ -38,11 +38,11 @@ async def test_readers_are_told_in_turns_of_the_loop(
     address = parse_address(redis_url)
 
     async def connect() -> Wire:
-        return await open_wire(address.endpoints[0], address.login, timeout=5, max_reply=2**20, patience=0)
+        return await open_wire(address.endpoints[0], address.login, timeout=30, max_reply=2**20, patience=0)
 
-    hub = Hub(connect, timeout=5, most=10)
+    hub = Hub(connect, timeout=30, most=10)
     readers, leaver = [_Reader() for _ in range(10)], _Reader()
-    async with asyncio.timeout(20), AsyncExitStack() as stack:
+    async with asyncio.timeout(30), AsyncExitStack() as stack:
         stack.push_async_callback(hub.close)
         for reader in readers:
             await stack.enter_async_context(hub.listen("channel", b"c", reader))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -18,7 +19,7 @@ from redis_svc.store.wire import Wire
 @pytest.fixture
 async def wire(redis_url: str) -> AsyncIterator[Wire]:
     address = parse_address(redis_url)
-    wire = await open_wire(address.endpoints[0], address.login, timeout=5, max_reply=2**20)
+    wire = await open_wire(address.endpoints[0], address.login, timeout=30, max_reply=2**20)
     yield wire
     wire.close()
 
@@ -80,11 +81,30 @@ async def test_a_reply_over_the_limit_is_told_to_its_caller_alone(wire: Wire, ra
     assert wire.closed
 
 
+async def test_all_replies_to_one_request_count_for_the_limit(wire: Wire, raw: Redis) -> None:
+    await raw.set("half", b"x" * 600_000)
+    for _ in range(5):  # request by request it may be any number
+        assert len(await wire.request([(b"GET", b"half")])) == 1
+    with pytest.raises(ReplyTooLarge):
+        await wire.request([(b"GET", b"half")] * 20)
+    assert wire.closed
+
+
+async def test_a_loop_that_was_held_up_does_not_blame_the_server(redis_url: str) -> None:
+    address = parse_address(redis_url)
+    wire = await open_wire(address.endpoints[0], address.login, timeout=30, max_reply=2**20, patience=0.2)
+    reply = wire.request([(b"PING",)])
+    await asyncio.sleep(0)  # it is written
+    time.sleep(0.5)  # holding the loop up is the point
+    assert await reply == [b"PONG"]
+    wire.close()
+
+
 async def test_silence_ends_it(redis_url: str, raw: Redis) -> None:
     address = parse_address(redis_url)
-    wire = await open_wire(address.endpoints[0], address.login, timeout=5, max_reply=2**20, patience=0.2)
-    waiting = [wire.request([(b"BLPOP", b"none", b"5")]), wire.request([(b"PING",)])]
-    async with asyncio.timeout(3):
+    wire = await open_wire(address.endpoints[0], address.login, timeout=30, max_reply=2**20, patience=0.2)
+    waiting = [wire.request([(b"BLPOP", b"none", b"0")]), wire.request([(b"PING",)])]
+    async with asyncio.timeout(30):
         for future in waiting:
             with pytest.raises(ConnectionLost):
                 await future
@@ -132,9 +152,9 @@ async def _serving(answer: bytes) -> AsyncIterator[Endpoint]:
     "answer", [b"-ERR a\r\n+forged\r\n+forged\r\n+forged\r\n", b"HTTP/1.1 400 Bad\r\n\r\n"]
 )
 async def test_replies_out_of_step_reach_nobody_else(answer: bytes) -> None:
-    async with asyncio.timeout(5), _serving(answer) as endpoint:
+    async with asyncio.timeout(30), _serving(answer) as endpoint:
         login = parse_address("redis://").login
-        wire = await open_wire(endpoint, login, timeout=5, max_reply=2**20)
+        wire = await open_wire(endpoint, login, timeout=30, max_reply=2**20)
         hostile, innocent = wire.request([(b"X", b"\r")], fenced=True), wire.request([(b"GET", b"mine")])
         with pytest.raises(ReplyUnclear):
             await hostile

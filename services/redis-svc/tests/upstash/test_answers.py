@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from redis_svc.replies import Reply, ServerError
+from redis_svc.replies import Reply, ReplyTooDeep, ServerError
 from redis_svc.upstash.answers import Format, FormatError, batch, format_from, one
 
 
@@ -33,6 +33,22 @@ def test_resp2() -> None:
     reply: Reply = [b"a\r\n", 1, None, [b"OK"], ServerError("ERR no")]
     assert one(reply, "resp2") == b"*5\r\n$3\r\na\r\n\r\n:1\r\n$-1\r\n*1\r\n+OK\r\n-ERR no\r\n"
     assert batch([b"OK", 2], "resp2") == b"+OK\r\n:2\r\n"
+
+
+def test_an_error_is_one_line_of_resp2() -> None:
+    error = ServerError("ERR unknown command 'a\r\n+OK\nb'")
+    assert batch([error, 1], "resp2") == b"-ERR unknown command 'a  +OK b'\r\n:1\r\n"
+
+
+@pytest.mark.parametrize("form", ["json", "base64", "resp2"])
+def test_a_reply_that_is_nested_too_deeply(form: Format) -> None:
+    reply: Reply = 1
+    for _ in range(5000):
+        reply = [reply]
+    with pytest.raises(ReplyTooDeep):
+        one(reply, form)
+    with pytest.raises(ReplyTooDeep):
+        batch([1, reply], form)
 
 
 def test_batches() -> None:

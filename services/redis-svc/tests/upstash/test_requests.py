@@ -56,6 +56,11 @@ def test_bodies_that_are_no_command(body: bytes) -> None:
         from_json(body)
 
 
+def test_what_is_said_of_null() -> None:
+    with pytest.raises(RequestError, match="ERR null args are not supported"):
+        from_json(b'["SET","k",null]')
+
+
 def test_batches() -> None:
     assert batch_from_json(b'[["SET","k",1.5],["GET","k"]]', 2) == [[b"SET", b"k", b"1.5"], [b"GET", b"k"]]
     assert batch_from_json(b"[]", 2) == []

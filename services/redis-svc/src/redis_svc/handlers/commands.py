@@ -53,6 +53,10 @@ class PathCommandHandler(_CommandHandler):
 
     problem_shape = False
 
+    def decode_argument(self, value: bytes, name: str | None = None) -> str:
+        """Any bytes: the command is read from the address itself, and keys are not always text."""
+        return value.decode("utf-8", "replace")
+
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """A problem where no command was meant."""
         if self.problem_shape:

@@ -21,6 +21,7 @@ from ..store.listener import Listener, SlowReader
 from ..store.watching import tag_of_state
 from ..upstash.requests import token_in
 from .feeds import messages, record_states, state_as_json, stream_entries
+from .records import refuse_own_keys
 
 GOING_AWAY = 1001
 TOO_SLOW = 4008
@@ -105,6 +106,8 @@ class LiveHandler(ServiceHandler[Store], WebSocketHandler):
         if verb not in ("subscribe", "unsubscribe") or len(kinds) != 1:
             return self._tell({"error": f"Subscribe to one of {', '.join(_KINDS)}."})
         kind, name = kinds[0], what[kinds[0]]
+        if kind in ("key", "stream"):
+            refuse_own_keys(name)
         if verb == "unsubscribe":
             task = self._feeds.pop((kind, name), None)
             if task is not None:

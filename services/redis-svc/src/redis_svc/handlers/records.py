@@ -16,7 +16,7 @@ from ..store.records import COMPANION_PREFIX, DEFAULT_TYPE
 from ..store.watching import State, tag_of_state
 from .feeds import record_states, state_as_json
 
-OWN_PREFIXES = (COMPANION_PREFIX.decode(), RESERVED_PREFIX)
+_OWN_PREFIXES = (COMPANION_PREFIX.decode(), RESERVED_PREFIX)
 _MOST_SECONDS = 2**32
 _STRONG_TAG = re.compile(r'(?<![^\s,])"([0-9a-f]+(?:-gzip)?)"')
 
@@ -27,8 +27,7 @@ class RecordHandler(ServiceHandler[Store]):
     async def prepare(self) -> None:
         """Admit the request; the keys that hold content types and rate limits are not for it."""
         await super().prepare()
-        if self.path_kwargs["key"].startswith(OWN_PREFIXES):
-            raise BadRequest("Keys with this prefix belong to the service itself.")
+        refuse_own_keys(self.path_kwargs["key"])
 
     async def get(self, key: str) -> None:
         """The value, as it was stored; or, as an event stream, what it is now and every change."""
@@ -113,6 +112,12 @@ class RecordListHandler(ServiceHandler[Store]):
         except ValueError:
             raise BadRequest("cursor must be one that this address gave out.") from None
         self.write_json({"keys": keys, "cursor": cursor})
+
+
+def refuse_own_keys(key: str) -> None:
+    """Raise BadRequest for a key that the service keeps for itself."""
+    if key.startswith(_OWN_PREFIXES):
+        raise BadRequest("Keys with this prefix belong to the service itself.")
 
 
 def _missing(key: str) -> NotFound:

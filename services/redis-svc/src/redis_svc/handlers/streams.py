@@ -12,7 +12,7 @@ from ..store.hub import Gap, Message
 from ..store.listener import SlowReader
 from ..store.watching import Entry
 from .feeds import stream_entries
-from .records import OWN_PREFIXES
+from .records import refuse_own_keys
 
 _MOST_FIELDS = 1000
 
@@ -58,6 +58,11 @@ def _message_event(message: Message) -> bytes:
 class StreamHandler(ServiceHandler[Store]):
     """``/v1/streams/{key}``."""
 
+    async def prepare(self) -> None:
+        """Admit the request; the keys that hold content types and rate limits are not for it."""
+        await super().prepare()
+        refuse_own_keys(self.path_kwargs["key"])
+
     async def get(self, key: str) -> None:
         """A page of entries; or, as an event stream, those behind ``Last-Event-ID`` and every new one."""
         limit = self.query_int("limit", 100, least=1, most=1000)
@@ -75,8 +80,6 @@ class StreamHandler(ServiceHandler[Store]):
 
     async def post(self, key: str) -> None:
         """Append an entry: a JSON object of fields."""
-        if key.startswith(OWN_PREFIXES):
-            raise BadRequest("Keys with this prefix belong to the service itself.")
         value = self.read_json()
         if not isinstance(value, dict) or not value or len(value) > _MOST_FIELDS:
             raise BadRequest(f"Send the fields as a JSON object with 1 to {_MOST_FIELDS} members.")

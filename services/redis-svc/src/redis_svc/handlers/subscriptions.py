@@ -22,6 +22,8 @@ class SubscribeHandler(UpstashHandler):
 
     async def get(self, name: str) -> None:
         """Listen."""
+        if await self.refused([self.verb.encode()]):
+            return
         events = _Messages(f"{self.verb},{name},1")
         async with self.state.hub.listen(self.kind, name.encode(), events):
             await self.stream_events(events)
@@ -66,6 +68,8 @@ class MonitorHandler(UpstashHandler):
 
     async def get(self) -> None:
         """Watch."""
+        if await self.refused([b"MONITOR"]):
+            return
         with self.state.own_connection():
             await self.stream_events(self._events())
 
@@ -77,6 +81,8 @@ class MonitorHandler(UpstashHandler):
         wire = await self.state.topology.dedicated((b"MONITOR",))
         try:
             listener: Listener[Reply] = Listener()
+            # Before it begins: the first lines may come together with the OK
+            wire.listen(lambda line: listener.put(line, len(line) if isinstance(line, bytes) else 0))
             try:
                 (started,) = await wire.request([(b"MONITOR",)])
             except ConnectionLost as error:
@@ -84,7 +90,6 @@ class MonitorHandler(UpstashHandler):
             if isinstance(started, ServerError):
                 yield Event(data=started.message)
                 return
-            wire.listen(lambda line: listener.put(line, len(line) if isinstance(line, bytes) else 0))
             yield Event(data="OK")
             while not wire.closed:
                 upcoming = asyncio.ensure_future(listener.get())

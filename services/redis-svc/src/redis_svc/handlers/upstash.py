@@ -72,6 +72,14 @@ class UpstashHandler(ServiceHandler[Store]):
             refusal = "NOPERM this key is one of the rate limits'"
         return info, None if refusal is None else ServerError(refusal)
 
+    async def refused(self, command: Command) -> bool:
+        """Answer that a command is denied, if it is: one that the service sends in the caller's stead."""
+        info = (await self.state.commands()).find(command)
+        denial = None if info is None else self.state.policy.denial(info)
+        if denial is not None:
+            self.reply(ServerError(denial))
+        return denial is not None
+
     @contextmanager
     def understanding(self) -> Iterator[None]:
         """Around the reading of a request: what cannot be read is answered 400."""

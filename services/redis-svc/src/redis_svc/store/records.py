@@ -9,8 +9,10 @@ it and here alike.
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
+from itertools import count
 
 from redis.crc import key_slot
 
@@ -18,6 +20,7 @@ from svc_common import Conflict, PreconditionFailed, observe_store
 
 from ..policy import COUNTERS
 from ..replies import Reply, raised
+from .cluster_plan import SLOTS
 from .scripts import Script
 from .topology import Topology
 
@@ -26,6 +29,7 @@ DEFAULT_TYPE = "application/octet-stream"
 COMPANION_PREFIX = b"storefronts:type:"
 
 _SCAN_ROUNDS = 64
+_ONE_LINE = re.compile(rb"[\x20-\x7e\x80-\xff]+")
 _GLOB_SPECIAL = b"\\*?[]^-"
 
 # KEYS: value, companion. ARGV: what is compared, condition, and for a write value, type, ttl in ms.
@@ -148,8 +152,8 @@ class RecordStore:
         keys: list[str] = []
         pattern = _escape_glob(prefix.encode()) + b"*"
         for _ in range(_SCAN_ROUNDS):
-            count = str(max(10, limit - len(keys))).encode()
-            command = (b"SCAN", position, b"MATCH", pattern, b"COUNT", count, b"TYPE", b"string")
+            page = str(max(10, limit - len(keys))).encode()
+            command = (b"SCAN", position, b"MATCH", pattern, b"COUNT", page, b"TYPE", b"string")
             with observe_store("redis", "scan"):
                 (reply,) = await nodes[index].request([command])
             reply = raised(reply)
@@ -175,21 +179,30 @@ def companion_key(key: bytes) -> bytes:
     elif b"}" not in key:
         tag = key
     else:  # the key itself cannot be a hash tag; a number that falls into its slot can
-        slot = key_slot(key)
-        tag = next(number for number in _numbers() if key_slot(number) == slot)
+        tag = _number_in_each_slot()[key_slot(key)]
     return COMPANION_PREFIX + b"{" + tag + b"}" + key
 
 
-def _numbers() -> list[bytes]:
-    return [str(number).encode() for number in range(400_000)]
+@cache
+def _number_in_each_slot() -> dict[int, bytes]:
+    """The least number that falls into each slot of a cluster."""
+    found: dict[int, bytes] = {}
+    for number in count():
+        text = str(number).encode()
+        found.setdefault(key_slot(text), text)
+        if len(found) == SLOTS:
+            break
+    return found
 
 
 def record_from(value: bytes, companion: Reply) -> Record:
     """A record from the two values of MGET."""
     digest = _sha1(value)
     if isinstance(companion, bytes) and companion[:40] == digest.encode():
-        kind = companion[41:].decode("latin-1")
-        return Record(value, kind, digest + _sha1(companion[41:])[:8])
+        kind = companion[41:]
+        # Any client can write there, and what is no line of text cannot be a header
+        shown = kind.decode("latin-1") if _ONE_LINE.fullmatch(kind) else DEFAULT_TYPE
+        return Record(value, shown, digest + _sha1(kind)[:8])
     return Record(value, DEFAULT_TYPE, digest)
 
 

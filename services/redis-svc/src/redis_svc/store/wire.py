@@ -29,6 +29,8 @@ _MORE = object()  # what the parser returns while a reply is incomplete
 MAX_UNSENT_BYTES = 64 * 2**20
 """More than this waiting to be sent means that Redis does not keep up; further commands are refused."""
 
+_SECOND_LOOK = 0.05
+
 
 class _Waiter:
     """A request of one or more commands, and the replies that have come for it."""
@@ -57,7 +59,7 @@ class Wire(asyncio.Protocol):
         self._watch: asyncio.TimerHandle | None = None
         self.heard = 0.0
         """When something last came, in the loop's time."""
-        self._partial = 0
+        self._unfinished = 0  # bytes that came for a request whose replies are not complete
         self._secret = secrets.token_bytes(16).hex().encode()
         self._listener: Callable[[Reply], None] | None = None
         self._reason: Exception = ConnectionLost("closed")
@@ -127,18 +129,17 @@ class Wire(asyncio.Protocol):
         if self.closed:
             return
         self.heard = self._loop.time()
-        self._partial += len(data)
+        self._unfinished += len(data)
         try:
             self._reader.feed(data)
             while (reply := self._reader.gets()) is not _MORE:
-                self._partial = 0
                 if not self._deliver(cast(Reply, reply)):
                     return
         except hiredis.ProtocolError as error:
             self._fail_first(ReplyUnclear("The replies of Redis cannot be told apart."))
             self.close(ConnectionLost(f"not RESP: {error}"))
             return
-        if self._partial > self._max_reply:
+        if self._unfinished > self._max_reply:
             self._refuse_reply()
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -157,6 +158,7 @@ class Wire(asyncio.Protocol):
         """Hand a reply out; False when the connection turned out to be out of step."""
         if not self._waiting:
             if self._listener is not None:
+                self._unfinished = 0
                 self._listener(reply)
                 return True
             raise hiredis.ProtocolError("a reply that nobody asked for")
@@ -164,6 +166,7 @@ class Wire(asyncio.Protocol):
         waiter.replies.append(reply)
         waiter.left -= 1
         if not waiter.left:
+            self._unfinished = 0
             self._waiting.popleft()
             if waiter.fenced and waiter.replies.pop() != self._secret:
                 if not waiter.future.done():
@@ -174,18 +177,24 @@ class Wire(asyncio.Protocol):
                 waiter.future.set_result(waiter.replies)
         return True
 
-    def _check_silence(self) -> None:
+    def _check_silence(self, last: bool = False) -> None:
         self._watch = None
         if not self._waiting:
             return
         left = max(self._waiting[0].since, self.heard) + self._patience - self._loop.time()
         if left > 0:
             self._watch = self._loop.call_later(left, self._check_silence)
+        elif not last:  # perhaps it was this loop that was held up, and the reply has been here for long
+            self._watch = self._loop.call_later(_SECOND_LOOK, self._check_silence, True)
         else:
             self.close(ConnectionLost(f"silent for {self._patience:g} s"))
 
     def _refuse_reply(self) -> None:
-        self._fail_first(ReplyTooLarge(f"The reply of Redis is over the limit of {self._max_reply} bytes."))
+        self._fail_first(
+            ReplyTooLarge(
+                f"The reply of Redis is over the limit of {self._max_reply} bytes; ask for less at once."
+            )
+        )
         self.close(ConnectionLost("given up for a reply that was too large"))
 
     def _fail_first(self, error: Exception) -> None:

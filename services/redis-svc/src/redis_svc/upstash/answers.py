@@ -8,9 +8,11 @@ from typing import Any, Literal
 
 import orjson
 
-from ..replies import Reply, ServerError
+from ..replies import Reply, ReplyTooDeep, ServerError
 
 Format = Literal["json", "base64", "resp2"]
+
+_TOO_DEEP = (RecursionError, orjson.JSONEncodeError)
 
 
 class FormatError(ValueError):
@@ -38,24 +40,30 @@ def content_type(form: Format) -> str:
 
 def one(reply: Reply, form: Format) -> bytes:
     """The answer to one command: ``{"result": …}`` or ``{"error": …}``."""
-    if form == "resp2":
-        return b"".join(_resp2(reply))
-    return orjson.dumps(_item(reply, form))
+    try:
+        if form == "resp2":
+            return b"".join(_resp2(reply))
+        return orjson.dumps(_item(reply, form))
+    except _TOO_DEEP as error:
+        raise ReplyTooDeep from error
 
 
 def batch(replies: Sequence[Reply], form: Format) -> bytes:
     """The answer to several commands, in order; in RESP2 one reply behind the other."""
-    if form == "resp2":
-        return b"".join(part for reply in replies for part in _resp2(reply))
-    if form == "base64":
-        return orjson.dumps([_item(reply, form) for reply in replies])
-    return orjson.dumps(
-        [
-            # Most replies are bytes: not to call a function for them saves a third of the time
-            {"result": reply.decode("utf-8", "replace")} if type(reply) is bytes else _item(reply, form)
-            for reply in replies
-        ]
-    )
+    try:
+        if form == "resp2":
+            return b"".join(part for reply in replies for part in _resp2(reply))
+        if form == "base64":
+            return orjson.dumps([_item(reply, form) for reply in replies])
+        return orjson.dumps(
+            [
+                # Most replies are bytes: not to call a function for them saves a third of the time
+                {"result": reply.decode("utf-8", "replace")} if type(reply) is bytes else _item(reply, form)
+                for reply in replies
+            ]
+        )
+    except _TOO_DEEP as error:
+        raise ReplyTooDeep from error
 
 
 def _item(reply: Reply, form: Format) -> dict[str, Any]:
@@ -95,7 +103,9 @@ def _resp2(reply: Reply) -> list[bytes]:
     if isinstance(reply, int):
         return [b":%d\r\n" % reply]
     if isinstance(reply, ServerError):
-        return [b"-", reply.message.encode("utf-8", "replace"), b"\r\n"]
+        # An error is one line, and the name of an unknown command may hold more
+        line = reply.message.replace("\r", " ").replace("\n", " ")
+        return [b"-", line.encode("utf-8", "replace"), b"\r\n"]
     parts = [b"*%d\r\n" % len(reply)]
     for item in reply:
         parts.extend(_resp2(item))

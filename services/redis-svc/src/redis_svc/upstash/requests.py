@@ -100,6 +100,8 @@ def _argument(value: Any) -> bytes:
         return b"false"
     if type(value) is int:
         return b"%d" % value
+    if value is None:
+        raise RequestError("ERR null args are not supported")
     raise RequestError("ERR an argument is a string, a number or a boolean")
 
 
