@@ -19,6 +19,7 @@ from .replies import Command
 COUNTERS = RESERVED_PREFIX.encode()
 """What the keys of the rate limits begin with. They are not for the API's callers, whom they limit."""
 
+_MEANT_FOR_ONE = frozenset(("client|setinfo",))
 _HARMLESS_CONNECTION = frozenset(("ping", "echo", "command"))
 _TAKES_THE_CONNECTION = frozenset(
     ("monitor", "sync", "psync", "replconf", "client|no-evict", "cluster|syncslots", "script|debug")
@@ -58,6 +59,13 @@ class Policy:
         if not _named(info, self._deny):
             return None
         return f"NOPERM {_shown(info)} is refused by REDIS_DENY_COMMANDS"
+
+    def runs_alone(self, info: CommandInfo) -> bool:
+        """Whether the command may be sent on a connection of its own, though not on one that is shared.
+
+        The official clients introduce themselves with ``CLIENT SETINFO``.
+        """
+        return info.name in _MEANT_FOR_ONE and self.denial(info) is None
 
     def _decide(self, info: CommandInfo, scope: Access) -> str | None:
         name = _shown(info)

@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import json
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -232,26 +234,64 @@ async def test_monitor(svc: TestedService, raw: Redis) -> None:
             pass
 
 
-async def test_monitor_of_a_busy_server(svc: TestedService, redis_url: str) -> None:
-    """Lines that come together with the OK are lines like any other."""
+LINES = 3000
 
-    async def keep_busy() -> None:
-        async with Redis.from_url(redis_url) as client:
-            while True:
-                pipeline = client.pipeline(transaction=False)
-                for _ in range(200):
-                    pipeline.ping()
-                await pipeline.execute()
 
-    busy = [asyncio.create_task(keep_busy()) for _ in range(2)]
-    async with asyncio.timeout(60):
-        for _ in range(20):
-            async with listening(svc.client, "/monitor") as reader:
-                assert (await reader.next()).data == "OK"
-                assert '"PING"' in (await reader.next()).data
-    for task in busy:
-        task.cancel()
-    await asyncio.gather(*busy, return_exceptions=True)
+@asynccontextmanager
+async def _one_piece(url: str, sent: asyncio.Event) -> AsyncIterator[str]:
+    """The address of a relay to a server: the OK of MONITOR comes in one piece with many lines."""
+    target = urlsplit(url)
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        server_reader, server_writer = await asyncio.open_connection(target.hostname, target.port)
+        asked = bytearray()
+
+        async def ask() -> None:
+            while data := await reader.read(65536):
+                asked.extend(data)
+                server_writer.write(data)
+            server_writer.close()
+
+        async def answer() -> None:
+            held = b""
+            while data := await server_reader.read(65536):
+                held += data
+                if b"MONITOR" in asked:
+                    if held.count(b'"ECHO"') < LINES:
+                        continue
+                    sent.set()
+                writer.write(held)
+                held = b""
+            writer.close()
+
+        await asyncio.gather(ask(), answer(), return_exceptions=True)
+
+    async with await asyncio.start_server(relay, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        yield target._replace(netloc=f"127.0.0.1:{port}").geturl()
+
+
+async def test_monitor_of_a_busy_server(redis_url: str, raw: Redis) -> None:
+    async def read(svc: TestedService) -> None:
+        async with listening(svc.client, "/monitor") as reader:
+            assert (await reader.next()).data == "OK"
+            for _ in range(LINES):
+                while '"ECHO" "busy"' not in (await reader.next()).data:
+                    pass
+
+    sent = asyncio.Event()
+    async with (
+        asyncio.timeout(60),
+        _one_piece(redis_url, sent) as url,
+        serving(service, REDIS_URL=url) as svc,
+    ):
+        reading = asyncio.create_task(read(svc))
+        while not sent.is_set():
+            pipeline = raw.pipeline(transaction=False)
+            for _ in range(LINES):
+                pipeline.echo("busy")
+            await pipeline.execute()
+        await reading
 
 
 async def test_a_watch_that_begins_while_the_server_is_busy(own_redis: OwnRedis) -> None:

@@ -124,6 +124,12 @@ async def test_pipelines_and_transactions(run: Client) -> None:
     assert await _outcome(transaction.exec()) == [True, 2]
 
 
+async def test_introducing_itself(run: Client) -> None:
+    assert await run("client_setinfo", "LIB-NAME", "upstash-redis") == "OK"
+    with pytest.raises(UpstashError, match=r"^ERR Unrecognized option"):
+        await run("client_setinfo", "LIB-COLOUR", "blue")
+
+
 async def test_publishing(run: Client) -> None:
     assert await run("publish", "news", "hello") == 0
 

@@ -20,11 +20,13 @@ class _CommandHandler(UpstashHandler):
         """Judge a command, send it, answer."""
         table = await self.state.commands()
         info, refusal = self.judge(table, self.state.policy, self.scope, command)
-        if refusal is not None or info is None:
+        if info is not None and self.state.policy.runs_alone(info):
+            self.reply(await self.state.alone(command, info))
+        elif refusal is not None or info is None:
             self.reply(refusal)
         elif "blocking" in info.flags and timeout_position(command) is not None:
             self.cancel_on_disconnect = True
-            self.reply(await self.state.blocking(command, info))
+            self.reply(await self.state.alone(command, info))
         else:
             self.reply(await self.state.execute(command, info))
 

@@ -12,6 +12,9 @@ from ..store.hub import Gap, Kind, Message
 from ..store.listener import Listener, SlowReader
 from .upstash import UpstashHandler
 
+_MOST_LINES = 50_000
+"""Lines of a monitor that may wait: a busy server sends thousands in one piece."""
+
 
 class SubscribeHandler(UpstashHandler):
     """``/subscribe/{channel}``: ``data: subscribe,ch,1``, then ``data: message,ch,payload``."""
@@ -80,7 +83,7 @@ class MonitorHandler(UpstashHandler):
     async def _events(self) -> AsyncIterator[Event]:
         wire = await self.state.topology.dedicated((b"MONITOR",))
         try:
-            listener: Listener[Reply] = Listener()
+            listener: Listener[Reply] = Listener(_MOST_LINES)
             # Before it begins: the first lines may come together with the OK
             wire.listen(lambda line: listener.put(line, len(line) if isinstance(line, bytes) else 0))
             try:

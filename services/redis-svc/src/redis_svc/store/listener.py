@@ -17,11 +17,12 @@ class SlowReader(Exception):
 
 
 class Listener(Generic[T]):
-    """One reader's items, in order. More than ``MAX_ITEMS`` or ``MAX_BYTES`` behind, it is cut off."""
+    """One reader's items, in order. More than ``most`` of them or ``MAX_BYTES`` behind, it is cut off."""
 
-    __slots__ = ("_bytes", "_items", "_slow", "_waiter")
+    __slots__ = ("_bytes", "_items", "_most", "_slow", "_waiter")
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MAX_ITEMS) -> None:
+        self._most = most
         self._items: deque[tuple[T, int]] = deque()
         self._bytes = 0
         self._slow = False
@@ -33,7 +34,7 @@ class Listener(Generic[T]):
             return
         self._items.append((item, size))
         self._bytes += size
-        if len(self._items) > MAX_ITEMS or (self._bytes > MAX_BYTES and len(self._items) > 1):
+        if len(self._items) > self._most or (self._bytes > MAX_BYTES and len(self._items) > 1):
             self._slow = True
             self._items.clear()
         if self._waiter is not None and not self._waiter.done():

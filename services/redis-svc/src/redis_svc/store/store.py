@@ -106,10 +106,10 @@ class Store:
     def _replies(self, commands: Sequence[Command], replies: list[Reply]) -> list[Reply]:
         return [self.scripts.reply(command, reply) for command, reply in zip(commands, replies, strict=True)]
 
-    async def blocking(self, command: Command, info: CommandInfo) -> Reply:
-        """Run a command that waits, on a connection of its own; cancelling it closes the connection.
+    async def alone(self, command: Command, info: CommandInfo) -> Reply:
+        """Run a command on a connection of its own; cancelling it closes the connection.
 
-        The wait is cut to ``REDIS_BLOCK_SECONDS``. Raises TooManyRequests when too many wait already.
+        A wait is cut to ``REDIS_BLOCK_SECONDS``. Raises TooManyRequests when too many wait already.
         """
         with self.own_connection():
             wire = await self.topology.dedicated(command)
