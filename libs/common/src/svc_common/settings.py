@@ -218,7 +218,7 @@ class ServiceSettings(BaseSettings):
     )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least severe event that is logged."
+        "info", description="Least severe event that is logged; the audit log has all of its lines."
     )
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="`json` lines, or `console` for people; `auto` is console on a terminal."

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import httpx
 import pytest
 from token_issuer import PERSONAL, Issuer, as_bearer, shelf
 
 from svc_common.auth.usage import TokenUse, token_of
-from svc_common.testing import serving
+from svc_common.testing import ServiceProcess, serving
 
 
 def used(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -50,6 +53,22 @@ async def test_the_first_use_in_a_minute_is_written_down(
         assert len(used(caplog)) == 5
         for secret in ("s3cret", signed, PERSONAL):
             assert secret not in caplog.text
+
+
+async def test_a_quiet_log_has_the_audit_lines() -> None:
+    with ServiceProcess(
+        "slow_svc",
+        AUTH_MODE="token",
+        AUTH_TOKENS="ci:read:s3cret",
+        LOG_LEVEL="error",
+        PYTHONPATH=str(Path(__file__).parents[1] / "apps"),
+    ) as svc:
+        async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+            answer = await client.get(f"{svc.url}/v1/slow/0", headers=as_bearer("wrong"))
+            assert answer.status_code == 401
+        lines = [line for line in svc.log.splitlines() if '"audit":true' in line]
+        assert ["credential_refused" in line for line in lines] == [True]
+        assert '"event":"request"' not in svc.log
 
 
 def test_a_minute_later_it_is_written_down_again() -> None:

@@ -93,7 +93,7 @@ class PgSettings(AccountSettings):
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_log_level)] = Field(
         "info",
         validation_alias=AliasChoices("log_level", "pgrst_log_level"),
-        description="Least severe event that is logged.",
+        description="Least severe event that is logged; the audit log has all of its lines.",
     )
     cors_origins: CommaList = Field(
         (),
