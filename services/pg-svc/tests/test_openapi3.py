@@ -129,3 +129,24 @@ def test_names_that_openapi_does_not_take() -> None:
     called = document["paths"]["/rpc/s%C3%B6m"]["post"]
     assert called["requestBody"]["content"]["application/json"]["schema"] == {}
     assert document["paths"]["/rpc/nix"]["post"]["responses"].keys() == {"default", "204"}
+
+
+def test_names_that_openapi_takes_for_the_same() -> None:
+    columns = {name: Column(name, "text", "text") for name in ("a b", "a_b", "b.c", "new")}
+    tables = [Table(Name("s", name), columns) for name in ("x", "x.new", "x.a_b", "x.b")]
+    routines = [
+        Routine(Name("s", name), (), Name("pg_catalog", "int4"), volatility="i") for name in ("f g", "f_g")
+    ]
+    document = openapi3(Schema(), tables, routines, None, address="/", version="1", security=False)
+    _check(document)
+    for table in tables:
+        path = document["paths"][f"/{table.id.name}"]
+        named = [
+            document["components"]["parameters"][parameter["$ref"].rpartition("/")[2]]["name"]
+            for parameter in path["get"]["parameters"]
+        ]
+        assert named[:4] == list(columns)
+        assert len(named) == len(set(named))
+        new = path["post"]["requestBody"]["content"]["application/json"]["schema"]["anyOf"][0]
+        assert new != path["get"]["responses"]["200"]["content"]["application/json"]["schema"]["items"]
+    assert len(document["components"]["schemas"]) == 2 * len(tables) + 1

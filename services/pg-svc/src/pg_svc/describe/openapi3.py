@@ -33,7 +33,7 @@ def openapi3(
         overloads.setdefault(routine.id.name, []).append(routine)
     schemas = {}
     for table in tables:
-        key = names.key(table.id.name)
+        key = names.tables.of(table.id.name)
         schemas[key] = _row(schema, table)
         if table.insertable or table.updatable:
             schemas[f"{key}.new"] = _new_row(schema, table)
@@ -69,26 +69,37 @@ def openapi3(
     return document
 
 
-class _Names:
-    """Keys of components: OpenAPI allows fewer letters than PostgreSQL."""
+class _Keys:
+    """Keys for names: OpenAPI allows fewer letters than PostgreSQL, so that two names may look the same."""
 
-    def __init__(self) -> None:
-        self._keys: dict[str, str] = {}
-        self._taken = {"error"}
+    def __init__(self, taken: Iterable[str] = (), endings: Sequence[str] = ("",)) -> None:
+        self._keys: dict[tuple[str, ...], str] = {}
+        self._taken = set(taken)
+        self._endings = endings
 
-    def key(self, name: str) -> str:
-        if name not in self._keys:
-            wanted = plain = _NO_KEY.sub("_", name)
+    def of(self, *path: str) -> str:
+        """The key of a name, or of a name inside another. Nothing else has it, with any of the endings."""
+        if path not in self._keys:
+            wanted = plain = ".".join(_NO_KEY.sub("_", name) for name in path)
             number = 1
-            while wanted in self._taken:
+            while not self._taken.isdisjoint(wanted + ending for ending in self._endings):
                 number += 1
                 wanted = f"{plain}_{number}"
-            self._taken.add(wanted)
-            self._keys[name] = wanted
-        return self._keys[name]
+            self._taken.update(wanted + ending for ending in self._endings)
+            self._keys[path] = wanted
+        return self._keys[path]
+
+
+class _Names:
+    """The keys of a document."""
+
+    def __init__(self) -> None:
+        self.tables = _Keys(("error",), ("", ".new"))
+        self.columns = _Keys()
+        self.functions = _Keys()
 
     def row(self, table: Name, part: str = "") -> Document:
-        return {"$ref": f"#/components/schemas/{self.key(table.name)}{part}"}
+        return {"$ref": f"#/components/schemas/{self.tables.of(table.name)}{part}"}
 
 
 # -- rows -----------------------------------------------------------------------------------------------
@@ -143,9 +154,9 @@ def _column(schema: Schema, table: Table, column: Column) -> Document:
 
 
 def _table_path(table: Table, names: _Names) -> Document:
-    key = names.key(table.id.name)
+    key = names.tables.of(table.id.name)
     common = {"tags": [table.id.name], **told(table.description)}
-    filters = [{"$ref": f"#/components/parameters/{key}.{_NO_KEY.sub('_', name)}"} for name in table.columns]
+    filters = _refs(*(names.columns.of(table.id.name, name) for name in table.columns))
     rows = _rows({"type": "array", "items": names.row(table.id)}, names.row(table.id))
     path: Document = {
         "get": {
@@ -241,7 +252,7 @@ def _filters(tables: Iterable[Table], names: _Names) -> Document:
             described["description"] = "A filter such as `eq.1`, `in.(1,2)`, `not.is.null`."
             if column.description is not None:
                 described["description"] = f"{column.description}\n\n{described['description']}"
-            found[f"{names.key(table.id.name)}.{_NO_KEY.sub('_', column.name)}"] = described
+            found[names.columns.of(table.id.name, column.name)] = described
     return found
 
 
@@ -263,7 +274,7 @@ def _routine_path(overloads: Sequence[Routine], tables: Sequence[Table], names: 
     path: Document = {
         "post": {
             **common,
-            "operationId": f"call.{_NO_KEY.sub('_', name)}",
+            "operationId": f"call.{names.functions.of(name)}",
             "requestBody": {
                 "content": {media.JSON: {"schema": bodies[0] if len(bodies) == 1 else {"anyOf": bodies}}}
             },
@@ -274,7 +285,7 @@ def _routine_path(overloads: Sequence[Routine], tables: Sequence[Table], names: 
     if reading:
         path["get"] = {
             **common,
-            "operationId": f"ask.{_NO_KEY.sub('_', name)}",
+            "operationId": f"ask.{names.functions.of(name)}",
             "parameters": _query_arguments(reading),
             "responses": responses,
         }
