@@ -48,6 +48,7 @@ async def test_what_takes_long_is_done_in_threads(
         asked = await svc.client.request("QUERY", "/rest/todos", content=f"id=in.({listed})")
         assert asked.json() == []
         assert threading.main_thread() not in {thread for found in threads.values() for thread in found}
+        assert len({threads[name][-1] for name in ("swagger", "openapi3", "planned")}) == 1
         assert set(threads) == {"build_schema", "swagger", "openapi3", "planned"}
         assert (await svc.client.get("/rest/todos?id=eq.1")).json() == []
         assert threads["planned"][-1] is threading.main_thread()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
@@ -38,7 +37,7 @@ class RestHandler(ProtocolHandler):
         self.stamp("jwt")
         try:
             if self._is_long():
-                request, action = await asyncio.to_thread(self.planned, address, schema)
+                request, action = await self.aside(lambda: self.planned(address, schema))
             else:
                 request, action = self.planned(address, schema)
         except ApiError as error:

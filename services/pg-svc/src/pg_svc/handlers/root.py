@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import orjson
 
 from pg_svc.describe.openapi3 import openapi3
@@ -93,7 +91,7 @@ class RootHandler(RestHandler):
         if request.profile is not None:
             headers.append(("Content-Profile", request.profile))
         # Thousands of tables take a second, and other requests do not wait for it
-        self.send(Answer(200, headers, b"" if request.is_head else await asyncio.to_thread(described)))
+        self.send(Answer(200, headers, b"" if request.is_head else await self.aside(described)))
 
     def _server(self) -> Server:
         settings = self.state.settings

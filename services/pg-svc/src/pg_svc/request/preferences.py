@@ -75,7 +75,7 @@ def parse_preferences(headers: Sequence[str], *, tx_allowed: bool) -> Preference
         elif part.startswith("timezone="):
             timezone = value if timezone is None else timezone
         elif name == "max-affected":
-            if max_affected is None and re.fullmatch(r"-?\d{1,18}", value):
+            if max_affected is None and re.fullmatch(r"-?[0-9]{1,18}", value):
                 max_affected = int(value)
         else:
             invalid.append(part)
