@@ -167,6 +167,7 @@ INVALID: list[tuple[str, dict[str, Any]]] = [
     ("find", {"limit": 1.5}),
     ("find", {"skip": -1}),
     ("find", {"sort": {"a": 2}}),
+    ("find", {"sort": {"a": True}}),
     ("find", {"sort": "a"}),
     ("insertOne", {"document": []}),
     ("insertOne", {"document": {"$set": 1}}),
@@ -177,6 +178,7 @@ INVALID: list[tuple[str, dict[str, Any]]] = [
     ("insertMany", {"documents": [1]}),
     ("updateOne", {"update": {"a": 1}}),
     ("updateOne", {"update": {}}),
+    ("updateOne", {"update": []}),
     ("updateOne", {"update": {"$where": {"a": 1}}}),
     ("updateOne", {"update": {"$set": 1}}),
     ("updateOne", {"update": [{"$out": "x"}]}),
@@ -199,6 +201,10 @@ INVALID: list[tuple[str, dict[str, Any]]] = [
     ("find", {"database": "elsewhere"}),
     ("find", {"collection": "system.users"}),
     ("find", {"collection": "a$b"}),
+    ("find", {"collection": ".a"}),
+    ("find", {"collection": "a."}),
+    ("find", {"collection": "a..b"}),
+    ("find", {"collection": "a\0b"}),
     ("find", {"collection": ""}),
 ]
 
@@ -220,6 +226,13 @@ async def test_bodies_that_are_none(call: Caller) -> None:
     answer = await call.svc.client.post(f"{ENDPOINT}/insertOne", content=big)
     assert answer.status_code == 413
     await call.refused("explode", 404, "EndpointNotFound")
+
+
+async def test_a_direction_may_be_any_kind_of_number(call: Caller) -> None:
+    await call.ok("insertMany", documents=[{"_id": 1}, {"_id": 2}])
+    directions: list[Any] = [-1, -1.0, {"$numberInt": "-1"}, {"$numberLong": "-1"}, {"$numberDouble": "-1.0"}]
+    for direction in directions:
+        assert (await call.ok("find", sort={"_id": direction}))["documents"] == [{"_id": 2}, {"_id": 1}]
 
 
 async def test_what_mongodb_refuses(call: Caller) -> None:

@@ -78,12 +78,13 @@ class Parameters:
 
     def sort(self) -> dict[str, Any]:
         """The member ``sort``: paths with 1, -1 or ``{"$meta": "textScore"}``."""
-        order = self.object("sort")
-        for path, direction in order.items():
+        order: dict[str, Any] = {}
+        for path, direction in self.object("sort").items():
             if not path or path.startswith("$"):
                 raise BadRequest("'sort' holds a path that is none")
-            if direction not in (1, -1, {"$meta": "textScore"}):
+            if isinstance(direction, bool) or direction not in (1, -1, {"$meta": "textScore"}):
                 raise BadRequest("a direction in 'sort' is 1 or -1")
+            order[path] = int(direction) if isinstance(direction, float) else direction
         return order
 
     def _required(self, name: str) -> Any:

@@ -34,7 +34,8 @@ class Scope:
             raise BadRequest(f"the database {database[:60]!r} is not served here")
         if not re.fullmatch(r'[^/\\. "$*<>:|?\x00]{1,63}', database):
             raise BadRequest("this is not the name of a database")
-        if not collection or "$" in collection or "\0" in collection or is_private(collection):
+        odd = collection.startswith(".") or collection.endswith(".") or ".." in collection
+        if not collection or odd or "$" in collection or "\0" in collection or is_private(collection):
             raise BadRequest("this is not the name of a collection")
         allowed = self._collections
         if not (ANY in allowed or collection in allowed or f"{database}.{collection}" in allowed):

@@ -22,7 +22,7 @@ STAGES = frozenset(("$addFields", "$set", "$project", "$unset", "$replaceRoot", 
 
 def check_update(update: Any) -> Any:
     """An update with operators or a pipeline of stages; BadRequest for any other."""
-    if isinstance(update, list):
+    if isinstance(update, list) and update:
         for stage in update:
             if not isinstance(stage, dict) or len(stage) != 1 or next(iter(stage)) not in STAGES:
                 raise BadRequest(f"A pipeline in an update has the stages {', '.join(sorted(STAGES))}.")
