@@ -62,6 +62,8 @@ async def test_a_schema_keeps_out_what_does_not_fit(svc: TestedService) -> None:
         {"$ref": "#/definitions/x"},
         {"properties": {"a": {"format": "email"}}},
         {"type": "date"},
+        {"type": {}},
+        {"type": [["string"]]},
         {"if": {}},
         {"properties": {"a": 7}},
         7,
@@ -169,6 +171,18 @@ async def test_indexes(svc: TestedService) -> None:
 )
 async def test_indexes_that_are_none(svc: TestedService, order: Any) -> None:
     assert (await svc.client.post("/v1/things/-/indexes", json=order)).status_code == 400
+
+
+async def test_a_kind_of_index_may_be_any_kind_of_number(svc: TestedService) -> None:
+    for path, kind in (("a", 1.0), ("b", {"$numberDouble": "-1.0"}), ("c", {"$numberLong": "1"})):
+        answer = await svc.client.post("/v1/things/-/indexes", json={"keys": {path: kind}})
+        assert answer.status_code == 201, answer.text
+    shown = (await svc.client.get("/v1/things/-/indexes")).json()["indexes"]
+    assert {index["name"]: index["keys"] for index in shown if index["name"].startswith("content")} == {
+        "content.a_1": {"a": 1},
+        "content.b_-1": {"b": -1},
+        "content.c_1": {"c": 1},
+    }
 
 
 async def test_a_kind_of_index_that_the_server_lacks_is_refused_clearly(svc: TestedService) -> None:

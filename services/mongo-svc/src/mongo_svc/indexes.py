@@ -25,7 +25,7 @@ def read_index(value: Any) -> tuple[list[tuple[str, Any]], dict[str, Any]]:
     for path, kind in value["keys"].items():
         if isinstance(kind, bool) or kind not in _KINDS:
             raise BadRequest("The kind of a key is 1, -1, 2dsphere, text or hashed.")
-        keys.append((stored_path(path), kind))
+        keys.append((stored_path(path), int(kind) if isinstance(kind, float) else kind))
     options: dict[str, Any] = {}
     for flag in _FLAGS:
         if flag in value:

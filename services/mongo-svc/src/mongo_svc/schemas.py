@@ -88,7 +88,7 @@ def _types(value: Any, at: str) -> list[str]:
     for kind in value if isinstance(value, list) else [value]:
         if kind == "integer":
             kinds += _INTEGER
-        elif kind in _TYPES:
+        elif isinstance(kind, str) and kind in _TYPES:
             kinds.append("bool" if kind == "boolean" else kind)
         else:
             raise Unprocessable(f"The schema names an unknown type at {at}.")
