@@ -11,10 +11,11 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+import httpx
 import psutil
 
 MARKER = "STOREFRONTS_STACK"
-_READY_SECONDS = 90.0
+_READY_SECONDS = 240.0
 
 
 class Stack:
@@ -61,12 +62,24 @@ class Stack:
             assert self._process.poll() is None, self.output
             assert time.monotonic() < deadline, self.output
             time.sleep(0.05)
+        # On a very busy machine it says after a minute that it is not complete yet
+        while not all(self._serves(name) for name in ("mongo", "redis", "pg", "weather")):
+            assert self._process.poll() is None, self.output
+            assert time.monotonic() < deadline, self.output
+            time.sleep(0.1)
         return self
+
+    def _serves(self, name: str) -> bool:
+        try:
+            answer = httpx.get(f"{self.url}/-/status/{name}", trust_env=False, timeout=30)
+        except httpx.TransportError:
+            return False
+        return answer.status_code == 200
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send a signal and return the exit status."""
         self.process.send_signal(number)
-        return self.process.wait(60)
+        return self.process.wait(120)
 
     def processes(self) -> list[psutil.Process]:
         """Every process of this stack."""
@@ -80,8 +93,8 @@ class Stack:
         for process in self.processes():
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        self.process.wait(10)
-        psutil.wait_procs(self.processes(), 10)
+        self.process.wait(60)
+        psutil.wait_procs(self.processes(), 60)
 
     def _is_ours(self, process: psutil.Process) -> bool:
         try:

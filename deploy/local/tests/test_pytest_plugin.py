@@ -41,7 +41,7 @@ class Run:
 
     def passes(self, code: str, **variables: str) -> None:
         with self.start(code, **variables) as process:
-            output, _ = process.communicate(timeout=120)
+            output, _ = process.communicate(timeout=300)
         assert process.returncode == 0, output
         self.leaves_nothing()
 
@@ -187,7 +187,7 @@ def test_ctrl_c_stops_the_stores(run: Run) -> None:
     with run.start(INTERRUPTED, "-s") as process:
         servers = read_pids(process)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+        process.communicate(timeout=120)
     assert not any(server.is_running() for server in servers)
     run.leaves_nothing()
 
@@ -196,8 +196,8 @@ def test_stores_end_when_pytest_is_killed(run: Run) -> None:
     with run.start(INTERRUPTED, "-s") as process:
         servers = read_pids(process)
         process.kill()
-        process.communicate(timeout=60)
-    gone, alive = psutil.wait_procs(servers, timeout=30)
+        process.communicate(timeout=120)
+    gone, alive = psutil.wait_procs(servers, timeout=60)
     assert len(gone) == 3
     assert not alive
 

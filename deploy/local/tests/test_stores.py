@@ -184,7 +184,7 @@ def test_stores_end_with_their_parent(store: Store) -> None:
         assert parent.stdout is not None
         server = psutil.Process(int(parent.stdout.readline()))
         parent.kill()
-    server.wait(timeout=30)
+    server.wait(timeout=60)
 
 
 # PostgreSQL only.
@@ -238,7 +238,7 @@ def test_postgres_starts_though_sessions_outlived_the_server(postgres_store: Pos
     postgres_store.start()
     assert not any(session.is_running() for session in sessions)
     assert Notes().read(postgres_store) == ["one"]
-    sleeper.wait(30)
+    sleeper.wait(60)
 
 
 def test_postgres_refuses_a_second_server_on_the_same_data(postgres_store: Postgres) -> None:

@@ -233,7 +233,7 @@ def test_the_sun_stays_up_at_the_pole() -> None:
 
 def get(upstream: WeatherUpstream, path: str = "/v1/forecast", **arguments: str) -> http.client.HTTPResponse:
     query = urlencode({**BERLIN, "current": "temperature_2m", **arguments})
-    answer = urllib.request.urlopen(f"{upstream.url}{path}?{query}", timeout=10)  # noqa: S310
+    answer = urllib.request.urlopen(f"{upstream.url}{path}?{query}", timeout=60)  # noqa: S310
     assert isinstance(answer, http.client.HTTPResponse)
     return answer
 
@@ -359,10 +359,10 @@ def test_the_program_serves_until_it_is_told_to_stop() -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         url = process.stdout.readline().split()[-1]
-        with urllib.request.urlopen(f"{url}/v1/search?name=Oslo", timeout=10) as answer:  # noqa: S310
+        with urllib.request.urlopen(f"{url}/v1/search?name=Oslo", timeout=60) as answer:  # noqa: S310
             assert json.load(answer)["results"]
         process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 def test_the_program_names_a_port_in_use(weather_upstream: WeatherUpstream) -> None:
