@@ -184,6 +184,39 @@ def channel_document() -> dict[str, Any]:
     return {"query": {"count": 1, "created": "2026-06-21T10:19:00Z", "results": {"channel": channel}}}
 
 
+def test_open_meteo_tells_rain_of_the_hour_that_ends() -> None:
+    begin = int(datetime(2026, 6, 21, tzinfo=UTC).timestamp())
+    hours = {
+        "time": [begin + 3600 * number for number in range(3)],
+        "temperature_2m": [10.0, 11.0, 12.0],
+        "relative_humidity_2m": [60, 61, 62],
+        "precipitation_probability": [5, 50, 90],
+        "precipitation": [0.0, 0.4, 2.5],
+        "weather_code": [0, 51, 63],
+        "wind_speed_10m": [1.0, 2.0, 3.0],
+        "wind_direction_10m": [10, 20, 30],
+    }
+    days: dict[str, list[object]] = {
+        name: []
+        for name in (
+            *("time", "weather_code", "temperature_2m_max", "temperature_2m_min", "sunrise", "sunset"),
+            *("precipitation_sum", "precipitation_probability_max", "wind_speed_10m_max"),
+        )
+    }
+    document = {
+        "timezone": "GMT",
+        "utc_offset_seconds": 0,
+        "current": {"time": begin, "temperature_2m": 10.0},
+        "hourly": hours,
+        "daily": days,
+    }
+    report = OpenMeteo("https://h").parse([orjson.dumps(document)], OSLO, NOW)
+    assert [
+        (hour.temperature, hour.condition, hour.precipitation, hour.precipitation_probability)
+        for hour in report.hours
+    ] == [(10.0, 0, 0.4, 50), (11.0, 51, 2.5, 90), (12.0, 63, None, None)]
+
+
 def test_met_norway() -> None:
     report = MetNorway("https://api.met.no", "x").parse([orjson.dumps(met_norway_document())], OSLO, NOW)
     assert report.current.model_dump(exclude_none=True) == {

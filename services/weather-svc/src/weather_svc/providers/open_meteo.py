@@ -131,12 +131,13 @@ def _current(current: _Current) -> Observation:
 
 
 def _hours(hourly: _Hourly) -> tuple[Hour, ...]:
+    # What falls is told of the hour that ends at a time, here of the one that begins
     rows = zip(
         hourly.time,
         hourly.temperature_2m,
         hourly.weather_code,
-        hourly.precipitation,
-        hourly.precipitation_probability,
+        _following(hourly.precipitation),
+        _following(hourly.precipitation_probability),
         hourly.relative_humidity_2m,
         hourly.wind_speed_10m,
         hourly.wind_direction_10m,
@@ -156,6 +157,10 @@ def _hours(hourly: _Hourly) -> tuple[Hour, ...]:
         for time, temperature, code, rain, chance, humidity, wind, direction in rows
         if temperature is not None
     )
+
+
+def _following(column: Column) -> Column:
+    return [*column[1:], None] if column else []
 
 
 def _days(daily: _Daily, utc_offset: int) -> tuple[Day, ...]:
