@@ -14,7 +14,15 @@ from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from redis_svc.app import service
+from redis_svc.handlers.live import LiveHandler
 from svc_common.testing import TestedService, serving
+
+HANDSHAKE = {
+    "Upgrade": "websocket",
+    "Connection": "Upgrade",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
 
 
 class Socket:
@@ -135,6 +143,35 @@ async def test_who_may_connect(redis_url: str) -> None:
         async with _connected(svc, "?_token=writer") as socket:
             await socket.say(publish={"channel": "a", "message": "b"})
             assert await socket.hear() == {"published": {"channel": "a", "receivers": 0}}
+
+
+@pytest.mark.parametrize("server", ["fast", "tornado"])
+async def test_who_leaves_before_it_is_let_in_leaves_nothing(
+    server: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, ended = asyncio.Event(), asyncio.Event()
+    prepare, get = LiveHandler.prepare, LiveHandler.get
+
+    async def slowly(self: LiveHandler) -> None:
+        await prepare(self)
+        asked.set()
+        while not self._client_gone:
+            await asyncio.sleep(0.01)
+
+    async def to_the_end(self: LiveHandler, *args: Any, **kwargs: Any) -> None:
+        try:
+            await get(self, *args, **kwargs)
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(LiveHandler, "prepare", slowly)
+    monkeypatch.setattr(LiveHandler, "get", to_the_end)
+    async with serving(service, REDIS_URL=redis_url, HTTP_SERVER=server) as svc, asyncio.timeout(30):
+        connecting = asyncio.create_task(svc.client.get("/v1/live", headers=HANDSHAKE))
+        await asked.wait()
+        connecting.cancel()
+        await ended.wait()
+        assert (svc.context.in_flight, svc.context.streams, svc.context.sockets) == (0, 0, 0)
 
 
 async def test_a_slow_reader_is_cut_off_with_a_code(svc: TestedService, raw: Redis) -> None:

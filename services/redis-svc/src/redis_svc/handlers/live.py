@@ -65,6 +65,8 @@ class LiveHandler(ServiceHandler[Store], WebSocketHandler):
 
     def open(self, *args: str, **kwargs: str) -> None:
         """The handshake is done."""
+        if self._client_gone:  # before it was let in; ``on_close`` has been called
+            return
         self.begin_socket()
         self._tasks = [asyncio.create_task(self._send_all()), asyncio.create_task(self._say_goodbye())]
 
