@@ -135,6 +135,17 @@ async def test_a_slow_body(path: str) -> None:
         await still_serving(svc)
 
 
+async def test_a_client_that_leaves_after_its_upload_took_too_long() -> None:
+    async with serving(service, REQUEST_TIMEOUT="0.1") as svc, asyncio.timeout(60):
+        reader, writer = await asyncio.open_connection("127.0.0.1", svc.running.port)
+        writer.write(b"POST /v1/upload HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc")
+        assert status(await reader.readuntil(b"\r\n\r\n")) == 503
+        writer.transport.abort()
+        while svc.running.connections() or svc.context.in_flight:
+            await asyncio.sleep(0.01)
+        await still_serving(svc)
+
+
 async def test_ten_thousand_headers() -> None:
     async with serving(service) as svc:
         headers = b"".join(b"X-Header-%d: value\r\n" % number for number in range(10_000))

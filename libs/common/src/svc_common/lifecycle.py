@@ -158,7 +158,8 @@ class RequestLifecycle(LeanHandler):
         super().on_connection_close()
         self._client_gone = True
         body = getattr(self.request, "_body_future", None)
-        if body is not None and body.done() and body.exception() is not None and not self._finished:
+        broken = body is not None and body.done() and not body.cancelled() and body.exception() is not None
+        if broken and not self._finished:
             # It left while it was sending a streamed body: Tornado gives up without finishing the request
             self.set_status(_CLIENT_CLOSED_REQUEST, "Client Closed Request")
             self._finished = True

@@ -15,6 +15,7 @@ from tornado.iostream import StreamClosedError
 from tornado.web import Application, RequestHandler, stream_request_body
 
 GET = b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n"
+LONG_UPLOAD = b"PUT /late HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n" + b"x" * 10_000_000
 _FOLDER = Path(tornado.test.__file__).parent
 CERTIFICATE = {"certfile": str(_FOLDER / "test.crt"), "keyfile": str(_FOLDER / "test.key")}
 
@@ -100,6 +101,39 @@ class Early(Base):
         raise AssertionError("a body after the answer")
 
 
+@stream_request_body
+class Late(Base):
+    """Answers when it is told to, while its body waits."""
+
+    def prepare(self) -> None:
+        self._answering = asyncio.create_task(self._answer())
+
+    async def _answer(self) -> None:
+        await self.log.go.wait()
+        self.set_status(403)
+        await self.finish("no")
+
+    async def data_received(self, chunk: bytes) -> None:
+        self.log.seen.append("data")
+        await asyncio.Event().wait()
+
+    def on_connection_close(self) -> None:
+        super().on_connection_close()
+        self.log.lost.set()
+
+
+@stream_request_body
+class Failing(Base):
+    """Does not take it well that its client leaves."""
+
+    def data_received(self, chunk: bytes) -> None:
+        self.log.seen.append("data")
+
+    def on_connection_close(self) -> None:
+        super().on_connection_close()
+        raise asyncio.CancelledError
+
+
 class Closing(Base):
     def get(self) -> None:
         self.set_header("Connection", "close")
@@ -147,6 +181,8 @@ def application(log: Log) -> Application:
         "/early": Early,
         "/closing": Closing,
         "/begun": Begun,
+        "/late": Late,
+        "/failing": Failing,
     }
     return Application(
         [(path, handler, {"log": log}) for path, handler in handlers.items()],
@@ -282,6 +318,36 @@ async def test_continue_is_sent_when_the_body_is_wanted(serving: Any, applicatio
     refused = await serving.client(port)
     refused.send(b"PUT /early HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
     assert (await refused.answer())[0] == 403
+
+
+async def test_an_early_answer_to_a_client_that_has_left_while_nothing_was_read(
+    serving: Any, application: Application, log: Log, until: Any
+) -> None:
+    server, port = serving.server(application)
+    loop = asyncio.get_running_loop()
+    with socket.socket() as client:
+        client.setblocking(False)
+        await loop.sock_connect(client, ("127.0.0.1", port))
+        sending = asyncio.create_task(loop.sock_sendall(client, LONG_UPLOAD))
+        await until(lambda: [connection._paused for connection in server._connections] == [True])
+        sending.cancel()
+        await asyncio.wait([sending])
+    log.go.set()
+    async with asyncio.timeout(60):
+        await log.lost.wait()
+    await until(lambda: not server._connections)
+
+
+async def test_a_connection_is_forgotten_whatever_its_handler_does(
+    serving: Any, application: Application, log: Log, until: Any, error_log: Any
+) -> None:
+    server, port = serving.server(application)
+    client = await serving.client(port)
+    client.send(b"PUT /failing HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc")
+    await until(lambda: bool(log.seen))
+    await client.leave()
+    await until(lambda: not server._connections)
+    error_log.expect("Uncaught exception")
 
 
 async def test_an_early_answer_reaches_a_client_that_still_sends(

@@ -78,7 +78,7 @@ class ServerConnection(Wire):
             if answering and callback is not None:
                 callback()
             self._tell_delegate()
-        except Exception:
+        except (Exception, asyncio.CancelledError):  # whatever it is, the connection is to be forgotten
             app_log.error("Uncaught exception", exc_info=True)
         self._leave()
 
@@ -293,7 +293,7 @@ class ServerConnection(Wire):
 
     def _fail(self) -> None:
         self.abort()
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception, asyncio.CancelledError):
             self._tell_delegate()
 
     def _tell_delegate(self) -> None:

@@ -195,7 +195,11 @@ class Wire(asyncio.Protocol):
         self._phase = CLOSING
         self._inbox.clear()
         self._stop_timers()
-        self.transport.write_eof()
+        try:
+            self.transport.write_eof()
+        except OSError:  # the client is gone, which nobody has heard while reading was paused
+            self.abort()
+            return
         self._resume_reading()
         self._timer = self._loop.call_later(LINGER_SECONDS, self._close)
 
