@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -65,7 +65,6 @@ class _Topic:
         self.untold: deque[Message | Gap] = deque()
         self.round: Iterator[Target] | None = None  # the readers that are still to be told the first of them
         self.confirmed = asyncio.Event()
-        self.asked = 0
         self.error: ServerError | None = None
 
 
@@ -77,6 +76,8 @@ class Hub:
         self._timeout = timeout
         self._most = most
         self._topics: dict[tuple[Kind, bytes], _Topic] = {}
+        # Answers that are still to come. A topic's own is the last: those before were for who has left since
+        self._asked: Counter[tuple[Kind, bytes]] = Counter()
         self._wire: Wire | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -91,7 +92,7 @@ class Hub:
             if len(self._topics) >= self._most:
                 raise TooManyRequests("Too many different channels and patterns are listened to.")
             topic = self._topics[kind, name] = _Topic()
-            self._ask(kind, name, topic)
+            self._ask(kind, name)
         topic.listeners[target] = None
         try:
             if self._task is None:
@@ -127,9 +128,9 @@ class Hub:
             wire = await made(self._connect)
             wire.listen(self._received)
             self._wire = wire
-            for (kind, name), topic in self._topics.items():
-                topic.asked = 0
-                self._ask(kind, name, topic)
+            self._asked.clear()
+            for kind, name in self._topics:
+                self._ask(kind, name)
             await until_gone(wire)
             self._wire = None
             for topic in self._topics.values():
@@ -137,9 +138,9 @@ class Hub:
                     topic.confirmed.clear()
                     self._tell(topic, GAP)
 
-    def _ask(self, kind: Kind, name: bytes, topic: _Topic) -> None:
+    def _ask(self, kind: Kind, name: bytes) -> None:
         if self._wire is not None and not self._wire.closed:
-            topic.asked += 1
+            self._asked[kind, name] += 1
             self._wire.tell((_SUBSCRIBE[kind], name))
 
     def _received(self, reply: Reply) -> None:
@@ -159,11 +160,12 @@ class Hub:
             _, pattern, channel, payload = reply
             self._publish("pattern", pattern, Message(_bytes(channel), _bytes(payload), _bytes(pattern)))
         elif isinstance(reply[0], bytes) and reply[0] in _CONFIRMED:
-            confirmed = self._topics.get((_CONFIRMED[reply[0]], _bytes(reply[1])))
-            if confirmed is not None:
-                confirmed.asked -= 1
-                if confirmed.asked <= 0:
-                    confirmed.confirmed.set()
+            confirmed = _CONFIRMED[reply[0]], _bytes(reply[1])
+            self._asked[confirmed] -= 1
+            if self._asked[confirmed] <= 0:
+                del self._asked[confirmed]
+                if confirmed in self._topics:
+                    self._topics[confirmed].confirmed.set()
 
     def _publish(self, kind: Kind, name: Reply, message: Message) -> None:
         topic = self._topics.get((kind, _bytes(name)))
