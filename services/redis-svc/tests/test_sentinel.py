@@ -123,6 +123,21 @@ async def test_a_script_cannot_pretend_that_the_primary_is_none(
         assert svc.context.state.topology.connects == connects
 
 
+async def test_a_sentinel_that_is_behind_the_others(own_redis: OwnRedis, own_sentinel: OwnSentinel) -> None:
+    primary = own_redis()
+    replica = own_redis(options=["--replicaof", f"127.0.0.1 {primary.port}"])
+    await _until_replicated(primary)
+    behind = own_sentinel(
+        f"sentinel monitor main 127.0.0.1 {replica.port} 1\n"
+        "sentinel down-after-milliseconds main 600000\n"  # it does not find out by itself in time
+    )
+    knowing = own_sentinel(f"sentinel monitor main 127.0.0.1 {primary.port} 1")
+    url = f"redis+sentinel://127.0.0.1:{behind.port},127.0.0.1:{knowing.port}/main"
+    async with serving(service, REDIS_URL=url) as svc, asyncio.timeout(60):
+        while (await svc.client.put("/v1/records/a", content=b"1")).status_code != 204:
+            await asyncio.sleep(0.02)
+
+
 async def test_a_service_that_no_sentinel_knows(own_redis: OwnRedis, own_sentinel: OwnSentinel) -> None:
     primary = own_redis()
     sentinel = own_sentinel(f"sentinel monitor main 127.0.0.1 {primary.port} 1")

@@ -34,6 +34,6 @@ def test_the_official_clients(node_project: Path, service_url: str) -> None:
         env={"PATH": os.environ["PATH"], "URL": service_url, "TOKEN": "s3cret"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -28,7 +28,9 @@ class Sentinel(Single):
         self._address = address
         self._limits = limits
         self._first = 0
-        super().__init__(Node(self._locate, address.login, limits, check=be_primary))
+        super().__init__(
+            Node(self._locate, address.login, limits, check=be_primary, unreachable=self._ask_another)
+        )
 
     async def request(self, commands: Sequence[Command], lane: LaneName = "quick") -> list[Reply]:
         """One reply for each command, in order."""
@@ -48,6 +50,10 @@ class Sentinel(Single):
                 (role,) = await self._node.request([(b"ROLE",)])
                 if not _is_primary(role):
                     self._node.drop()
+
+    def _ask_another(self) -> None:
+        """Begin with another sentinel the next time: this one may be behind the others."""
+        self._first = (self._first + 1) % len(self._address.endpoints)
 
     async def _locate(self) -> Endpoint:
         """Where the first sentinel that answers says the primary is."""
