@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from pymongo import MongoClient
 
 from svc_common.testing import ServiceProcess, TestedService
 
@@ -129,6 +130,25 @@ async def test_modes(svc: TestedService) -> None:
         assert (await svc.client.post(f"/v1/things?{wrong}", content=body, headers=NDJSON)).status_code == 400
     told = lines(await svc.client.post("/v1/things?mode=upsert", content=b'{"content":1}\n', headers=NDJSON))
     assert told[0]["status"] == 400  # only an insert can do without a name
+
+
+async def test_a_failure_is_told_by_its_own_index(svc: TestedService) -> None:
+    await svc.client.post("/v1/things/-/indexes", json={"keys": {"price": 1}, "unique": True, "sparse": True})
+    body = ndjson(item("a", {"price": 1}), item("b", {"price": 1}), item("a", {"price": 2}))
+    told = lines(await svc.client.post("/v1/things", content=body, headers=NDJSON))
+    assert [(line["name"], line["status"], line["detail"]) for line in told[:-1]] == [
+        ("b", 409, "Something with the same value of a unique index is stored already."),
+        ("a", 409, "There is a document a already."),
+    ]
+
+
+async def test_an_update_leaves_names_in_arrays_alone(svc: TestedService, mongo_database: str) -> None:
+    with MongoClient[dict[str, Any]](mongo_database) as client:
+        client.get_default_database().things.insert_one({"name": ["a", "b"], "content": 1})
+    told = lines(
+        await svc.client.post("/v1/things?mode=update", content=ndjson(item("a", 2)), headers=NDJSON)
+    )
+    assert (told[0]["status"], told[1]["replaced"]) == (404, 0)
 
 
 async def test_only_so_many_failures_are_told(svc: TestedService) -> None:

@@ -128,7 +128,7 @@ class Bulk:
         target = self._connection.database.get_collection(collection)
         async with self._connection.call("find", self._timeout):
             found = await target.find({"name": {"$in": names}}, {"name": 1, "_id": 0}).to_list(None)
-        known = {document["name"] for document in found}
+        known = {stored["name"] for stored in found if isinstance(stored["name"], str)}  # not an array of it
         missing = [
             Failure(item.position, item.name, Problem(f"Missing document: {item.name}", status=404))
             for item in items
@@ -177,7 +177,7 @@ def _failures(error: BulkWriteError, items: Sequence[Item]) -> list[Failure]:
         item = items[entry["index"]]
         problem = problem_for_code(entry.get("code"), None, info=entry.get("errInfo"))
         problem = problem or Problem("MongoDB does not take this document.", status=422)
-        if problem.status_code == 409:
+        if problem.status_code == 409 and dict(entry.get("keyPattern") or {"name": 1}) == {"name": 1}:
             problem.detail = f"There is a document {item.name} already."
         failures.append(Failure(item.position, item.name, problem))
     return failures
