@@ -6,9 +6,12 @@ import asyncio
 import hashlib
 import random
 from collections.abc import AsyncIterator
+from typing import Any
 from urllib.parse import urlsplit
 
+import gridfs
 import pytest
+from pymongo import MongoClient
 
 from mongo_svc.store import Upload
 from svc_common import Unavailable
@@ -107,7 +110,7 @@ async def test_a_client_that_breaks_off_leaves_nothing(svc: TestedService) -> No
     address = urlsplit(svc.url)
     _, writer = await asyncio.open_connection(address.hostname, address.port)
     writer.write(f"PUT {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 90000000\r\n\r\n".encode())
-    for _ in range(56):  # the driver sends a file on in parts of 48 MB
+    for _ in range(6):
         writer.write(b"x" * 2**20)
         await writer.drain()
     chunks = svc.context.state.connection.database.get_collection("things.chunks")
@@ -156,7 +159,7 @@ async def test_conditions_hold_when_the_upload_ends(svc: TestedService) -> None:
     other = asyncio.Event()
 
     async def body() -> AsyncIterator[bytes]:
-        for _ in range(56):  # the driver sends a file on in parts of 48 MB
+        for _ in range(6):
             yield b"x" * 2**20
         await other.wait()
         yield b"x"
@@ -183,3 +186,30 @@ async def test_a_file_that_goes_while_it_is_read(svc: TestedService) -> None:
     await svc.client.put(PATH, content=b"two")
     with pytest.raises(Unavailable, match="replaced"):
         await anext(files.read("things", file, 0, 2))
+
+
+@pytest.mark.parametrize("length", [0, 1, 255 * 1024, 255 * 1024 + 1, 16 * 255 * 1024, 5_000_001])
+async def test_files_are_what_every_driver_reads(
+    svc: TestedService, mongo_database: str, length: int
+) -> None:
+    data = random.Random(length).randbytes(length)
+    tag = (await svc.client.put(PATH, content=data, headers={"Content-Type": "text/x"})).headers["etag"]
+    with MongoClient[dict[str, Any]](mongo_database) as client:
+        database = client.get_default_database()
+        with gridfs.GridFSBucket(database, "things").open_download_stream_by_name("a/b.bin") as file:
+            assert file.read() == data
+            assert (f'"{file._id}"', file.length, file.metadata) == (tag, length, {"contentType": "text/x"})
+        indexes = database["things.chunks"].index_information()
+        assert indexes["files_id_1_n_1"]["unique"]
+        assert "filename_1_uploadDate_1" in database["things.files"].index_information()
+
+
+async def test_an_upload_keeps_little_in_memory(svc: TestedService) -> None:
+    upload = Upload(svc.context.state.files, "things", "large", "text/plain")
+    chunks = svc.context.state.connection.database.get_collection("things.chunks")
+    for number in range(1, 101):
+        await upload.write(b"x" * 100_000)
+        stored = await chunks.count_documents({"files_id": upload.id}) * 255 * 1024
+        assert number * 100_000 - stored < 16 * 255 * 1024
+    await upload.abort()
+    assert await chunks.count_documents({}) == 0

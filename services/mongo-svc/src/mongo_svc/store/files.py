@@ -1,4 +1,8 @@
-"""Files of any length in GridFS: each collection has a bucket of its own name."""
+"""Files of any length in GridFS: each collection has a bucket of its own name.
+
+Source: the MongoDB specification "GridFS". Files are written chunk by chunk, since the driver's own upload keeps
+48 MB of each file in memory.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +12,18 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bson import ObjectId
+from bson import Int64, ObjectId
 from motor.motor_asyncio import AsyncIOMotorGridFSBucket
 
 from svc_common import Problem
 
-from .connection import Connection
+from .connection import Collection, Connection
+from .documents import present
 
+_CHUNK_BYTES = 255 * 1024
+"""What the specification proposes."""
+
+_CHUNKS_AT_ONCE = 16
 _NEWEST_FIRST = [("uploadDate", -1), ("_id", -1)]
 
 
@@ -40,15 +49,18 @@ class Upload:
         self.id = ObjectId()
         self._files = files
         self._collection = collection
+        self._name = name
+        self._content_type = content_type
         self._turn = asyncio.Lock()  # an upload may be given up while a piece is on its way
-        self._stream: Any = files.bucket(collection).open_upload_stream_with_id(
-            self.id, name, metadata={"contentType": content_type}
-        )
+        self._waiting = bytearray()
+        self._sent = 0  # bytes, in whole chunks
 
     async def write(self, data: bytes) -> None:
         """Add a piece; returns when there is room for the next."""
-        async with self._turn, self._files.connection.call("upload", self._files.timeout):
-            await self._stream.write(data)
+        self._waiting += data
+        if len(self._waiting) >= _CHUNKS_AT_ONCE * _CHUNK_BYTES:
+            async with self._turn, self._files.connection.call("upload", self._files.timeout):
+                await self._send(len(self._waiting) // _CHUNK_BYTES * _CHUNK_BYTES)
 
     async def finish(self, before: Sequence[ObjectId]) -> str:
         """The file is complete: it takes the place of those that were there ``before``. Returns its tag.
@@ -57,14 +69,44 @@ class Upload:
         deletion takes both away.
         """
         async with self._files.connection.call("upload", self._files.timeout):
-            await self._stream.close()
+            length = self._sent + len(self._waiting)
+            await self._send(len(self._waiting))
+            await self._files.descriptions(self._collection).insert_one(
+                {
+                    "_id": self.id,
+                    "length": Int64(length),
+                    "chunkSize": _CHUNK_BYTES,
+                    "uploadDate": present(),
+                    "filename": self._name,
+                    "metadata": {"contentType": self._content_type},
+                }
+            )
         await self._files.delete(self._collection, before)
         return str(self.id)
 
     async def abort(self) -> None:
         """Remove what was written."""
-        async with self._turn, self._files.connection.call("upload", self._files.timeout):
-            await self._stream.abort()
+        async with self._turn:
+            self._waiting.clear()
+            await self._files.delete(self._collection, [self.id])
+
+    async def _send(self, count: int) -> None:
+        """Send bytes on; all but the last ones of a file fill chunks."""
+        if not self._sent:
+            await self._files.ensure_indexes(self._collection)
+        if count:
+            first = self._sent // _CHUNK_BYTES
+            chunks = [
+                {
+                    "files_id": self.id,
+                    "n": first + number,
+                    "data": bytes(self._waiting[at : at + _CHUNK_BYTES]),
+                }
+                for number, at in enumerate(range(0, count, _CHUNK_BYTES))
+            ]
+            await self._files.chunks(self._collection).insert_many(chunks)
+            del self._waiting[:count]
+            self._sent += count
 
 
 class Files:
@@ -85,13 +127,23 @@ class Files:
         with contextlib.suppress(Problem):  # without a store the pieces stay, and nobody sees them
             await upload.abort()
 
-    def bucket(self, collection: str) -> AsyncIOMotorGridFSBucket:
-        """The bucket of a collection."""
-        return AsyncIOMotorGridFSBucket(self.connection.database, bucket_name=collection)
+    def descriptions(self, collection: str) -> Collection:
+        """Where a collection's files are described."""
+        return self.connection.database.get_collection(f"{collection}.files")
+
+    def chunks(self, collection: str) -> Collection:
+        """Where their bytes are."""
+        return self.connection.database.get_collection(f"{collection}.chunks")
+
+    async def ensure_indexes(self, collection: str) -> None:
+        """Create the indexes of the specification before the first file; part of an upload's call."""
+        if await self.descriptions(collection).find_one({}, {"_id": 1}) is None:
+            await self.descriptions(collection).create_index([("filename", 1), ("uploadDate", 1)])
+            await self.chunks(collection).create_index([("files_id", 1), ("n", 1)], unique=True)
 
     async def find(self, collection: str, name: str) -> StoredFile | None:
         """The newest file of a name, None where there is none."""
-        files = self.connection.database.get_collection(f"{collection}.files")
+        files = self.descriptions(collection)
         async with self.connection.call("find"):
             stored = await files.find_one({"filename": name}, sort=_NEWEST_FIRST)
         if stored is None:
@@ -107,7 +159,8 @@ class Files:
     async def read(self, collection: str, file: StoredFile, first: int, last: int) -> AsyncIterator[bytes]:
         """The bytes from ``first`` to ``last``, piece by piece."""
         async with self.connection.call("download", self.timeout):
-            source: Any = await self.bucket(collection).open_download_stream(file.id)
+            bucket = AsyncIOMotorGridFSBucket(self.connection.database, bucket_name=collection)
+            source: Any = await bucket.open_download_stream(file.id)
         source.seek(first)
         left = last - first + 1
         while left > 0:
@@ -120,18 +173,16 @@ class Files:
 
     async def all(self, collection: str, name: str) -> list[ObjectId]:
         """The keys of all files of a name, the newest first."""
-        files = self.connection.database.get_collection(f"{collection}.files")
+        files = self.descriptions(collection)
         async with self.connection.call("find"):
             found = await files.find({"filename": name}, {"_id": 1}).sort(_NEWEST_FIRST).to_list(None)
         return [stored["_id"] for stored in found]
 
     async def delete(self, collection: str, keys: Sequence[ObjectId]) -> None:
         """Delete files."""
-        files = self.connection.database.get_collection(f"{collection}.files")
-        chunks = self.connection.database.get_collection(f"{collection}.chunks")
         if not keys:
             return
         async with self.connection.call("delete", self.timeout):
-            await files.delete_many({"_id": {"$in": keys}})
+            await self.descriptions(collection).delete_many({"_id": {"$in": keys}})
         async with self.connection.call("delete", self.timeout):
-            await chunks.delete_many({"files_id": {"$in": keys}})
+            await self.chunks(collection).delete_many({"files_id": {"$in": keys}})
