@@ -92,10 +92,10 @@ class Tracker:
 
     async def _keep_connected(self) -> None:
         while self._topics:
-            made_ = await made(self._connect)
-            if made_ is None:
-                return
-            listening, reader = made_
+            pair = await made(self._connect)
+            if pair is None:
+                continue
+            listening, reader = pair
             try:
                 self._reader = reader
                 for topic in self._all():
