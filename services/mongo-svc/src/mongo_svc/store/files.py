@@ -1,7 +1,7 @@
 """Files of any length in GridFS: each collection has a bucket of its own name.
 
-Source: the MongoDB specification "GridFS". Files are written chunk by chunk: the driver's own upload keeps 48 MB
-of each file in memory.
+Source: the MongoDB specification "GridFS". Files are written chunk by chunk: the driver's own upload keeps
+48 MB of each file in memory.
 """
 
 from __future__ import annotations
