@@ -189,10 +189,14 @@ class Session:
             raise
         except (psycopg2.Error, OSError) as error:
             raise ConnectionLost(str(error)) from error
-        extensions.register_type(_JSON_AS_TEXT, connection.raw)
         made = cast(_Connection, connection)
         made.made = True
-        return cls(made, texts)
+        try:
+            extensions.register_type(_JSON_AS_TEXT, made.raw)
+            return cls(made, texts)
+        except (psycopg2.Error, OSError) as error:  # the server has gone again
+            made.close()
+            raise ConnectionLost(str(error)) from error
 
     @property
     def closed(self) -> bool:
