@@ -388,7 +388,10 @@ async def test_an_old_client_gets_a_stream_that_ends_with_the_connection(
 
 @pytest.mark.parametrize(
     "options",
-    ["Connection: close", "Connection: keep-alive, close", "Connection: Close"],
+    [
+        *("Connection: close", "Connection: keep-alive, close", "Connection: Close"),
+        "Connection: keep-alive\r\nConnection: close",
+    ],
 )
 async def test_close_means_close(serving: Any, application: Application, options: str) -> None:
     _, port = serving.server(application)
@@ -397,6 +400,28 @@ async def test_close_means_close(serving: Any, application: Application, options
     status, headers, _ = await client.answer()
     assert (status, headers["connection"]) == (200, "close")
     await client.closed()
+
+
+async def test_an_old_client_may_ask_for_more_than_keep_alive(serving: Any, application: Application) -> None:
+    _, port = serving.server(application)
+    client = await serving.client(port)
+    for _ in range(2):
+        client.send(b"GET /echo HTTP/1.0\r\nConnection: x, keep-alive\r\n\r\n")
+        status, headers, _ = await client.answer()
+        assert (status, headers["connection"]) == (200, "Keep-Alive")
+
+
+async def test_who_closes_its_own_side_is_gone(
+    serving: Any, application: Application, log: Log, until: Any
+) -> None:
+    _, port = serving.server(application)
+    client = await serving.client(port)
+    client.send(GET % b"/wait")
+    await until(lambda: bool(log.seen))
+    client.writer.write_eof()
+    await client.closed()
+    async with asyncio.timeout(60):
+        await log.lost.wait()
 
 
 async def test_a_handler_may_close(serving: Any, application: Application) -> None:
