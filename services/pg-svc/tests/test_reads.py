@@ -143,7 +143,7 @@ SHAPES = [
         {"season": "2023", "sum": 40, "count": 1},
         {"season": "2024", "sum": 52, "count": 3},
     ]),
-    get("/harvests?select=kilos.sum(),...trees(grower_id)&trees.grower_id=eq.2", [
+    get("/harvests?select=kilos.sum(),...trees(grower_id)&trees.grower_id=eq.2&order=trees(grower_id).nullsfirst", [
         {"sum": 80, "grower_id": None},
         {"sum": 12, "grower_id": 2},
     ]),
