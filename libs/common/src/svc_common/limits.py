@@ -87,6 +87,7 @@ class RequestGuard(HTTPMessageDelegate):
         self._refused = False
         self._answered = False
         self._begun = False
+        self._gone = False
         self._timer: asyncio.TimerHandle | None = None
         self._grace = 0.0
 
@@ -108,6 +109,8 @@ class RequestGuard(HTTPMessageDelegate):
         self, ask_first: AskFirst, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
     ) -> None:
         refusal = await ask_first()
+        if self._gone:  # meanwhile: there is nobody to wait for, or to answer
+            return
         if refusal is not None:
             # The handler itself answers, in its own words, but it gets no body
             self._request.refusal = refusal
@@ -160,6 +163,7 @@ class RequestGuard(HTTPMessageDelegate):
 
     def on_connection_close(self) -> None:
         """The client left while it was sending."""
+        self._gone = True
         self._stop_clock()
         self._inner.on_connection_close()
 

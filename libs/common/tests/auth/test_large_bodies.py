@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from token_issuer import Issuer, as_bearer, shelf
+from tornado.httputil import (
+    HTTPConnection,
+    HTTPHeaders,
+    HTTPMessageDelegate,
+    RequestStartLine,
+    ResponseStartLine,
+)
 
+from svc_common import ServiceSettings, Unauthorized
+from svc_common.limits import RequestGuard
+from svc_common.request import ServiceRequest
+from svc_common.settings import load_settings
 from svc_common.testing import TestedService, raw_request, serving
 
 pytestmark = pytest.mark.usefixtures("either_server")
@@ -67,3 +80,47 @@ async def test_a_body_that_does_not_come_is_not_waited_for(line: str) -> None:
             lines = ["PUT /shelf HTTP/1.1", "Host: a", line, f"Content-Length: {length}", "", "x"]
             answer = await raw_request(svc.url, "\r\n".join(lines).encode(), timeout=10)
             assert answer[9:12] in status
+
+
+class Heard(HTTPMessageDelegate):
+    """What comes past a guard."""
+
+    def __init__(self) -> None:
+        self.what: list[str] = []
+
+    def headers_received(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
+    ) -> None:
+        self.what.append("head")
+
+    def finish(self) -> None:
+        self.what.append("end")
+
+    def on_connection_close(self) -> None:
+        self.what.append("left")
+
+
+@pytest.mark.parametrize("refusal", [None, Unauthorized("Unknown.")])
+async def test_who_left_while_it_was_asked_who_it_is_begins_nothing(refusal: Exception | None) -> None:
+    line = RequestStartLine("PUT", "/shelf", "HTTP/1.1")
+    headers = HTTPHeaders({"Host": "a", "Content-Length": "1000000"})
+    known = asyncio.get_running_loop().create_future()
+    heard, late = Heard(), Heard()
+    guard = RequestGuard(
+        heard,
+        ServiceRequest(HTTPConnection(), None, line, headers),
+        load_settings(ServiceSettings, auth_mode="none", body_timeout=0.01),
+        lambda _request, _problem: late,
+        streaming=False,
+        max_body=2_000_000,
+        ask_first=lambda: known,
+    )
+    asking = guard.headers_received(line, headers)
+    assert asking is not None
+    begun = asyncio.ensure_future(asking)
+    await asyncio.sleep(0)
+    guard.on_connection_close()
+    known.set_result(refusal)
+    await begun
+    await asyncio.sleep(0.1)  # the body's time is over
+    assert (heard.what, late.what) == (["left"], [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -53,10 +54,15 @@ async def tls_front(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificate)
     front = TlsFront()
+    loop = asyncio.get_running_loop()
     tasks: set[asyncio.Task[None]] = set()
+    accepted: list[socket.socket] = []
+    opened: list[asyncio.WriteTransport] = []
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        async with _closing(writer):
+    async def serve(client: socket.socket) -> None:
+        reader, writer = await _streams(client)
+        opened.append(writer.transport)
+        with contextlib.closing(writer):
             try:
                 if postgres:
                     await _asked_for_tls(reader, writer)
@@ -66,33 +72,46 @@ async def tls_front(
                 return
             front.secured += 1
             inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", port)
-            async with _closing(inner_writer):
-                await asyncio.gather(_pass(reader, inner_writer), _pass(inner_reader, writer))
+            opened.append(inner_writer.transport)
+            await asyncio.gather(_pass(reader, inner_writer), _pass(inner_reader, writer))
 
-    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(serve(reader, writer))
+    def accept(listener: socket.socket) -> None:
+        try:
+            client, _ = listener.accept()
+        except OSError:  # it has gone again
+            return
+        client.setblocking(False)
+        accepted.append(client)
+        task = loop.create_task(serve(client))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    server = await asyncio.start_server(connected, "127.0.0.1")
-    front.port = server.sockets[0].getsockname()[1]
-    try:
-        yield front
-    finally:
-        server.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    # Not by asyncio's server: what that has accepted while it is closed stays open
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        front.port = listener.getsockname()[1]
+        loop.add_reader(listener, accept, listener)
+        try:
+            yield front
+        finally:
+            loop.remove_reader(listener)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            # Without the farewell of TLS, for which some clients would let us wait
+            for transport in opened:
+                transport.abort()
+            await asyncio.sleep(0)  # each transport lets go of its socket
+            for client in accepted:
+                client.close()
 
 
-@asynccontextmanager
-async def _closing(writer: asyncio.StreamWriter) -> AsyncIterator[None]:
-    try:
-        yield
-    finally:
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
+async def _streams(client: socket.socket) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    made: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+    reader = asyncio.StreamReader()
+    protocol = asyncio.StreamReaderProtocol(reader, lambda *pair: made.append(pair))
+    await asyncio.get_running_loop().connect_accepted_socket(lambda: protocol, client)
+    return made[0]
 
 
 async def _asked_for_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
